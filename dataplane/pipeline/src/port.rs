@@ -1,0 +1,42 @@
+//! What the pipeline asks of a port, and of the frames that come through it.
+//!
+//! The pipeline is the same code over DPDK's buffers, over frames in memory and in a replayed capture; these two traits
+//! are all it knows of where a frame comes from and where it goes.
+
+use arrayvec::ArrayVec;
+
+/// Most frames a worker takes from a port in one turn.
+pub const BURST: usize = 64;
+
+/// A burst of frames, each owned: what is dropped with it goes back to where frames come from.
+pub type Burst<F> = ArrayVec<F, BURST>;
+
+/// A frame we own: contiguous bytes, Ethernet header first, without the frame check sequence.
+pub trait Frame {
+    /// Its bytes.
+    fn bytes(&self) -> &[u8];
+
+    /// Its bytes, to be rewritten in place.
+    fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Cuts the frame to its first `len` bytes; a `len` beyond its end changes nothing.
+    fn truncate(&mut self, len: usize);
+}
+
+/// One port, as one worker sees it: a receive queue and a transmit queue of its own.
+///
+/// Nothing here waits, allocates or fails: a port that has gone away receives nothing and has no room.
+pub trait Port {
+    /// What it carries.
+    type Frame: Frame;
+
+    /// Adds the frames that have arrived to `burst`, at most as many as it has room for.
+    fn receive(&mut self, burst: &mut Burst<Self::Frame>);
+
+    /// Sends from the front of `burst`, in order. What the port had no room for stays in `burst`, still ours.
+    fn transmit(&mut self, burst: &mut Burst<Self::Frame>);
+
+    /// A new frame that holds `bytes`, for what the router itself sends; `None` when no buffer is free or it is too
+    /// small for them.
+    fn originate(&mut self, bytes: &[u8]) -> Option<Self::Frame>;
+}

@@ -1,0 +1,25 @@
+//! Longest-prefix match: which next hop an address goes to.
+//!
+//! Two tables for two jobs. A [`RouteTable`] is exact, mutable and ordered; it explains itself and may allocate. A
+//! [`Fib`] is what a worker needs and nothing else: immutable, shared, and a lookup in it can neither fail nor allocate.
+//! A [`FibWriter`] owns the routes and turns each batch of [`Change`]s into the next `Fib`; who holds an older one keeps
+//! reading the older answers, undisturbed.
+//!
+//! ```
+//! use lpm::{Change, FibWriter, NextHopId, Prefix};
+//! use std::net::Ipv4Addr;
+//!
+//! let via = NextHopId::new(7);
+//! let mut writer = FibWriter::<Ipv4Addr>::default();
+//! let fib = writer.apply([Change::Set("10.0.0.0/8".parse().unwrap(), via)]);
+//! assert_eq!(fib.lookup(Ipv4Addr::new(10, 1, 2, 3)), Some(via));
+//! assert_eq!(fib.lookup(Ipv4Addr::new(11, 1, 2, 3)), None);
+//! ```
+
+mod fib;
+mod prefix;
+mod table;
+
+pub use fib::{Change, Fib, FibWriter};
+pub use prefix::{Address, Prefix, PrefixError};
+pub use table::{NextHopId, RouteTable};
