@@ -1,1 +1,12 @@
-//! (a room to be furnished)
+//! Views over the bytes of a packet, and builders of the packets a router originates.
+//!
+//! A view is made by `parse`, which checks what its protocol says must hold; after that nothing about it can fail. A
+//! parser reads any bytes at all without panicking, and changes none of them. Builders append to a buffer the caller
+//! owns, so that a slow path can reuse one.
+//!
+//! Numbers are in host order, lengths in bytes, addresses are the standard library's.
+
+pub mod checksum;
+pub mod ethernet;
+pub mod ipv4;
+pub mod ipv6;
