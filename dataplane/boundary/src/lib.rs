@@ -1,1 +1,94 @@
-//! (a room to be furnished)
+//! What crosses between the control thread and the workers, and nothing else.
+//!
+//! ```text
+//!   control thread                                                   worker
+//!   --------------                                                   ------
+//!   Publisher<ForwardingState>  ---- snapshot, one store a batch --> Reader, one pin a turn
+//!   ring::Receiver<Punt>        <--- frames, with the reason ------- ring::Sender<Punt>
+//!   ring::Sender<PortId>        ---- frames, with the way out -----> ring::Receiver<PortId>
+//!   Counters                    <--- totals, at the end of a turn -- Tally
+//! ```
+//!
+//! Both sides know this crate and not each other. Nothing here blocks a worker: a snapshot is pinned with one load, a ring
+//! that is full says so, and counters are added up in plain memory and published once a turn.
+//!
+//! [`connect`] makes both ends of all four.
+
+mod counters;
+mod publish;
+mod reason;
+pub mod ring;
+mod state;
+
+pub use counters::{Counters, PortTotals, Tally, Totals};
+pub use publish::{Publisher, Reader};
+pub use reason::{DropReason, PuntReason, Verdict};
+pub use state::{Adjacency, ForwardingState, Mtu, NextHop, PortId, PortState};
+
+/// Why a frame went up a punt ring, and where it had come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Punt {
+    /// The port it came in through.
+    pub port: PortId,
+    /// What the worker could not decide.
+    pub reason: PuntReason,
+}
+
+/// How large the rings between the control thread and each worker are.
+#[derive(Debug, Clone, Copy)]
+pub struct RingSizes {
+    /// Frames a punt ring, and a ring back, can hold.
+    pub slots: usize,
+    /// The longest frame that fits in a slot, in bytes.
+    pub frame_len: usize,
+}
+
+impl Default for RingSizes {
+    fn default() -> Self {
+        Self { slots: 1024, frame_len: 2048 }
+    }
+}
+
+/// A worker's ends.
+#[derive(Debug)]
+pub struct WorkerEnd {
+    /// The forwarding state, newest first.
+    pub state: Reader<ForwardingState>,
+    /// Where frames go that the worker cannot decide.
+    pub punts: ring::Sender<Punt>,
+    /// Frames that the control thread sends, and through which port.
+    pub originated: ring::Receiver<PortId>,
+    /// What the worker counts.
+    pub tally: Tally,
+}
+
+/// The control thread's ends for one worker.
+#[derive(Debug)]
+pub struct WorkerLink {
+    /// Frames the worker could not decide.
+    pub punts: ring::Receiver<Punt>,
+    /// Frames for the worker to send, and through which port.
+    pub originate: ring::Sender<PortId>,
+}
+
+/// Both ends of everything that crosses, for as many workers as asked for and with `state` as the first snapshot.
+///
+/// Allocates all it will ever use: two rings of `sizes` for each worker.
+pub fn connect(
+    state: ForwardingState,
+    workers: usize,
+    sizes: RingSizes,
+) -> (Publisher<ForwardingState>, Vec<WorkerLink>, Vec<Counters>, Vec<WorkerEnd>) {
+    let ports = state.ports.len();
+    let publisher = Publisher::new(state);
+    let (mut links, mut counters, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    for _worker in 0..workers {
+        let (punts, punted) = ring::ring(sizes.slots, sizes.frame_len);
+        let (originate, originated) = ring::ring(sizes.slots, sizes.frame_len);
+        let (tally, counted) = Tally::new(ports);
+        links.push(WorkerLink { punts: punted, originate });
+        counters.push(counted);
+        ends.push(WorkerEnd { state: publisher.reader(), punts, originated, tally });
+    }
+    (publisher, links, counters, ends)
+}

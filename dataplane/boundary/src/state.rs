@@ -1,0 +1,131 @@
+//! All that a worker needs to know to forward: tables, next hops and ports, in one immutable value.
+//!
+//! What did not change between two states is shared between them, so the next one costs what changed.
+
+use std::fmt::{self, Display};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use lpm::{Fib, FibWriter, NextHopId};
+use packet::ethernet::{self, MacAddr};
+
+/// Which port: its place among the configured ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortId(pub u16);
+
+impl PortId {
+    /// Its place in a table of ports.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The longest IP packet a link carries, in bytes, Ethernet header not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mtu(u16);
+
+impl Mtu {
+    /// What Ethernet carries unless told otherwise.
+    pub const ETHERNET: Self = Self(1500);
+    /// Smallest a port may have: every IPv4 link carries this much (RFC 791).
+    pub const MIN: u16 = 68;
+    /// Largest a port may have: a jumbo frame.
+    pub const MAX: u16 = 9216;
+
+    /// An MTU in bytes; `None` outside [`Mtu::MIN`] to [`Mtu::MAX`].
+    pub const fn new(bytes: u16) -> Option<Self> {
+        if bytes < Self::MIN || bytes > Self::MAX { None } else { Some(Self(bytes)) }
+    }
+
+    /// In bytes.
+    #[inline]
+    pub const fn bytes(self) -> u16 {
+        self.0
+    }
+}
+
+impl Display for Mtu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One generation of everything a worker forwards by.
+#[derive(Debug, Clone)]
+pub struct ForwardingState {
+    /// Counts publishes; the first state is 0.
+    pub generation: u64,
+    /// Where IPv4 destinations go.
+    pub ipv4: Fib<Ipv4Addr>,
+    /// Where IPv6 destinations go.
+    pub ipv6: Fib<Ipv6Addr>,
+    /// What the tables' next hops mean. Every [`NextHopId`] in a table has its place here.
+    pub next_hops: Arc<[NextHop]>,
+    /// The ports, by [`PortId`]. Every [`Adjacency::port`] has its place here.
+    pub ports: Arc<[PortState]>,
+}
+
+impl ForwardingState {
+    /// Ports without any route.
+    pub fn without_routes(ports: impl IntoIterator<Item = PortState>) -> Self {
+        Self {
+            generation: 0,
+            ipv4: FibWriter::default().snapshot(),
+            ipv6: FibWriter::default().snapshot(),
+            next_hops: Arc::from([]),
+            ports: ports.into_iter().collect(),
+        }
+    }
+
+    /// What the tables' `id` means.
+    #[inline]
+    pub fn next_hop(&self, id: NextHopId) -> &NextHop {
+        &self.next_hops[id.index()]
+    }
+
+    /// The port with this `id`.
+    #[inline]
+    pub fn port(&self, id: PortId) -> &PortState {
+        &self.ports[id.index()]
+    }
+}
+
+/// A port, as far as forwarding knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortState {
+    /// The station's own address: frames to others are not for us, and ours leave with it as their source.
+    pub mac: MacAddr,
+    /// The longest packet that leaves through it.
+    pub mtu: Mtu,
+    /// Its own IPv6 link-local address, the one link-local destination that is ours.
+    pub link_local: Ipv6Addr,
+    /// Whether frames to any station are taken for ours.
+    pub promiscuous: bool,
+}
+
+/// What a route leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextHop {
+    /// A neighbour whose MAC address is known.
+    Neighbour(Adjacency),
+    /// A neighbour that must be found first: a connected network, or a gateway without a MAC address yet.
+    Unresolved,
+    /// One of our own addresses.
+    Local,
+    /// Nowhere, in silence.
+    Blackhole,
+    /// Nowhere, and the sender is told.
+    Unreachable,
+}
+
+/// A neighbour, ready to send to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adjacency {
+    /// The port it is behind.
+    pub port: PortId,
+    /// The longest packet the way to it carries.
+    pub mtu: Mtu,
+    /// The Ethernet header of every frame to it.
+    pub header: [u8; ethernet::HEADER_LEN],
+}
