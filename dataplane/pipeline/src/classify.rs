@@ -1,0 +1,147 @@
+//! What a frame is, before any table is asked: a packet in transit, or something already decided.
+//!
+//! The checks stand in the order the RFCs give them, each with its section. None of them changes a byte.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use boundary::{DropReason, PortState, PuntReason, Verdict};
+use packet::ethernet::{self, EtherType};
+use packet::ipv4::{self, Ipv4};
+use packet::ipv6::{self, Ipv6};
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Class {
+    /// An IPv4 packet whose destination decides.
+    Ipv4(Transit<Ipv4Addr>),
+    /// An IPv6 packet whose destination decides.
+    Ipv6(Transit<Ipv6Addr>),
+    /// Its fate needs no table.
+    Decided(Verdict),
+}
+
+/// All that forwarding needs to know of a packet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Transit<A> {
+    /// Where it goes.
+    pub(crate) destination: A,
+    /// Its time to live, or hop limit, as it came in.
+    pub(crate) hops_left: u8,
+    /// Header and payload, in bytes.
+    pub(crate) total_len: usize,
+    /// Whether its source is a link-local address: good for us to hear, not to carry on.
+    pub(crate) from_link_local: bool,
+}
+
+/// What `frame`, which came in through `port`, is.
+#[inline]
+pub(crate) fn classify(port: &PortState, frame: &[u8]) -> Class {
+    let Some((ethernet, payload)) = ethernet::Header::parse(frame) else {
+        return drop(DropReason::FrameTooShort);
+    };
+    let to_group = ethernet.destination.is_multicast();
+    if ethernet.destination != port.mac && !to_group && !port.promiscuous {
+        return drop(DropReason::NotOurMac);
+    }
+    match ethernet.ether_type {
+        EtherType::IPV4 => ipv4(payload, to_group),
+        EtherType::IPV6 => ipv6(payload, to_group, port),
+        EtherType::ARP => Class::Decided(Verdict::Punt(PuntReason::Arp)),
+        EtherType::VLAN | EtherType::SERVICE_VLAN => drop(DropReason::UnknownVlan),
+        _ => drop(DropReason::UnknownEtherType),
+    }
+}
+
+#[inline]
+fn ipv4(payload: &[u8], to_group: bool) -> Class {
+    let packet = match Ipv4::parse(payload) {
+        Ok(packet) => packet,
+        Err(error) => {
+            return drop(match error {
+                ipv4::HeaderError::Truncated => DropReason::Truncated,
+                ipv4::HeaderError::Version => DropReason::BadVersion,
+                ipv4::HeaderError::HeaderLength => DropReason::BadHeaderLength,
+                ipv4::HeaderError::Checksum => DropReason::BadChecksum,
+                ipv4::HeaderError::TotalLength => DropReason::BadTotalLength,
+            });
+        }
+    };
+    let (source, destination) = (packet.source(), packet.destination());
+    // RFC 1812 5.3.5.1 and 5.2.3: neither the limited broadcast nor a group is forwarded.
+    if destination.is_broadcast() {
+        return drop(DropReason::Broadcast);
+    }
+    if destination.is_multicast() {
+        return drop(DropReason::Multicast);
+    }
+    // RFC 1812 5.3.4: what the link broadcasts, a router does not pass on.
+    if to_group {
+        return drop(DropReason::LinkBroadcast);
+    }
+    // RFC 1812 5.3.7 and 4.2.2.11: networks 0 and 127, class D and E name no host that could have sent this...
+    if is_martian(source) || source.is_multicast() {
+        return drop(DropReason::MartianSource);
+    }
+    // ...nor one it could be for.
+    if is_martian(destination) {
+        return drop(DropReason::MartianDestination);
+    }
+    // RFC 3927 section 7: not forwarded, whatever the time to live.
+    if source.is_link_local() || destination.is_link_local() {
+        return drop(DropReason::LinkLocal);
+    }
+    Class::Ipv4(Transit { destination, hops_left: packet.ttl(), total_len: packet.total_len(), from_link_local: false })
+}
+
+#[inline]
+fn ipv6(payload: &[u8], to_group: bool, port: &PortState) -> Class {
+    let packet = match Ipv6::parse(payload) {
+        Ok(packet) => packet,
+        Err(ipv6::HeaderError::Truncated) => return drop(DropReason::Truncated),
+        Err(ipv6::HeaderError::Version) => return drop(DropReason::BadVersion),
+    };
+    let (source, destination) = (packet.source(), packet.destination());
+    // RFC 4291 2.7: groups stay on the link; the neighbour discovery of RFC 4861 is addressed to some of them.
+    if destination.is_multicast() {
+        return match packet.next_header() {
+            ICMPV6 => Class::Decided(Verdict::Punt(PuntReason::NeighbourDiscovery)),
+            _ => drop(DropReason::Multicast),
+        };
+    }
+    if to_group {
+        return drop(DropReason::LinkBroadcast);
+    }
+    // RFC 4291 2.5.2, 2.5.3 and 2.7: the unspecified, the loopback and group addresses send nothing over a link...
+    if source.is_unspecified() || source.is_loopback() || source.is_multicast() {
+        return drop(DropReason::MartianSource);
+    }
+    // ...and the first two receive nothing.
+    if destination.is_unspecified() || destination.is_loopback() {
+        return drop(DropReason::MartianDestination);
+    }
+    // RFC 4291 2.5.6: a link-local address is ours or nobody's beyond the link.
+    if destination.is_unicast_link_local() {
+        return match destination == port.link_local {
+            true => Class::Decided(Verdict::Punt(PuntReason::Local)),
+            false => drop(DropReason::LinkLocal),
+        };
+    }
+    Class::Ipv6(Transit {
+        destination,
+        hops_left: packet.hop_limit(),
+        total_len: packet.total_len(),
+        from_link_local: source.is_unicast_link_local(),
+    })
+}
+
+/// Whether no host has this address: networks 0 and 127, and class E with the limited broadcast.
+fn is_martian(address: Ipv4Addr) -> bool {
+    matches!(address.octets()[0], 0 | 127 | 240..)
+}
+
+fn drop(reason: DropReason) -> Class {
+    Class::Decided(Verdict::Drop(reason))
+}
+
+/// The protocol number of ICMPv6.
+const ICMPV6: u8 = 58;

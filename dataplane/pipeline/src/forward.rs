@@ -1,0 +1,151 @@
+//! Forwarding: the plain meaning, and the fast way beside it.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use arrayvec::ArrayVec;
+use boundary::{Adjacency, DropReason, ForwardingState, NextHop, PortId, PuntReason, Verdict};
+use lpm::NextHopId;
+use packet::ethernet;
+use packet::ipv4::decrement_ttl;
+use packet::ipv6::decrement_hop_limit;
+
+use crate::classify::{Class, Transit, classify};
+use crate::port::{BURST, Frame};
+
+/// Decides the fate of one frame that came in through `ingress` and, if it is to be sent, rewrites it in place.
+///
+/// This is the meaning of forwarding, one packet at a time. [`forward_burst`] is the fast way to the same answer. A frame
+/// that is not to be sent keeps its bytes as they came.
+pub fn forward<F: Frame>(state: &ForwardingState, ingress: PortId, frame: &mut F) -> Verdict {
+    match classify(state.port(ingress), frame.bytes()) {
+        Class::Decided(verdict) => verdict,
+        Class::Ipv4(transit) => match decide(state, &transit, state.ipv4.lookup(transit.destination)) {
+            Ok(adjacency) => rewrite_ipv4(frame, &transit, adjacency),
+            Err(verdict) => verdict,
+        },
+        Class::Ipv6(transit) => match decide(state, &transit, state.ipv6.lookup(transit.destination)) {
+            Ok(adjacency) => rewrite_ipv6(frame, &transit, adjacency),
+            Err(verdict) => verdict,
+        },
+    }
+}
+
+/// Three passes over a burst: classify, look up, rewrite. Leaves one verdict per frame, in their order, in `verdicts`.
+///
+/// Each pass is one short loop, so that the cache misses of the tables overlap in the middle one.
+pub fn forward_burst<F: Frame>(
+    state: &ForwardingState,
+    ingress: PortId,
+    burst: &mut [F],
+    verdicts: &mut ArrayVec<Verdict, BURST>,
+) {
+    let port = state.port(ingress);
+    let mut classes = ArrayVec::<Class, BURST>::new();
+    let mut ipv4 = ArrayVec::<Ipv4Addr, BURST>::new();
+    let mut ipv6 = ArrayVec::<Ipv6Addr, BURST>::new();
+    for frame in burst.iter() {
+        let class = classify(port, frame.bytes());
+        match &class {
+            Class::Ipv4(transit) => ipv4.push(transit.destination),
+            Class::Ipv6(transit) => ipv6.push(transit.destination),
+            Class::Decided(_) => {}
+        }
+        classes.push(class);
+    }
+
+    let mut hops_ipv4 = [None; BURST];
+    let mut hops_ipv6 = [None; BURST];
+    state.ipv4.lookup_burst(&ipv4, &mut hops_ipv4);
+    state.ipv6.lookup_burst(&ipv6, &mut hops_ipv6);
+
+    let mut hops_ipv4 = hops_ipv4.into_iter();
+    let mut hops_ipv6 = hops_ipv6.into_iter();
+    verdicts.clear();
+    for (frame, class) in burst.iter_mut().zip(&classes) {
+        verdicts.push(match class {
+            Class::Decided(verdict) => *verdict,
+            Class::Ipv4(transit) => match decide(state, transit, hops_ipv4.next().flatten()) {
+                Ok(adjacency) => rewrite_ipv4(frame, transit, adjacency),
+                Err(verdict) => verdict,
+            },
+            Class::Ipv6(transit) => match decide(state, transit, hops_ipv6.next().flatten()) {
+                Ok(adjacency) => rewrite_ipv6(frame, transit, adjacency),
+                Err(verdict) => verdict,
+            },
+        });
+    }
+}
+
+/// The neighbour a packet is to be sent to, or why it is not sent.
+#[inline]
+fn decide<'a, A>(
+    state: &'a ForwardingState,
+    transit: &Transit<A>,
+    next_hop: Option<NextHopId>,
+) -> Result<&'a Adjacency, Verdict> {
+    let next_hop = match next_hop {
+        Some(id) => state.next_hop(id),
+        None if transit.from_link_local => return Err(Verdict::Drop(DropReason::LinkLocal)),
+        None => return Err(Verdict::Punt(PuntReason::NoRoute)),
+    };
+    // RFC 1812 4.2.2.9: what is for us needs no hops left.
+    if *next_hop == NextHop::Local {
+        return Err(Verdict::Punt(PuntReason::Local));
+    }
+    // RFC 4291 2.5.6: a packet from a link-local source goes no further than this router.
+    if transit.from_link_local {
+        return Err(Verdict::Drop(DropReason::LinkLocal));
+    }
+    match next_hop {
+        NextHop::Blackhole => return Err(Verdict::Drop(DropReason::Blackhole)),
+        NextHop::Unreachable => return Err(Verdict::Punt(PuntReason::Unreachable)),
+        NextHop::Local | NextHop::Unresolved | NextHop::Neighbour(_) => {}
+    }
+    // RFC 1812 5.3.1 and RFC 8200 section 3: it must have a hop left after this one.
+    if transit.hops_left <= 1 {
+        return Err(Verdict::Punt(PuntReason::TtlExpired));
+    }
+    let NextHop::Neighbour(adjacency) = next_hop else {
+        return Err(Verdict::Punt(PuntReason::Unresolved));
+    };
+    // RFC 1812 5.2.6 and RFC 8200 section 5: too long for the link; fragments and answers are the control thread's.
+    if transit.total_len > usize::from(adjacency.mtu.bytes()) {
+        return Err(Verdict::Punt(PuntReason::TooBig));
+    }
+    Ok(adjacency)
+}
+
+#[inline]
+fn rewrite_ipv4<F: Frame>(frame: &mut F, transit: &Transit<Ipv4Addr>, adjacency: &Adjacency) -> Verdict {
+    let bytes = frame.bytes_mut();
+    let (ethernet, packet) = bytes.split_first_chunk_mut().expect("classify found an Ethernet header");
+    *ethernet = adjacency.header;
+    decrement_ttl(packet.first_chunk_mut().expect("classify found an IPv4 header"));
+    trim(frame, transit.total_len);
+    Verdict::Transmit(adjacency.port)
+}
+
+#[inline]
+fn rewrite_ipv6<F: Frame>(frame: &mut F, transit: &Transit<Ipv6Addr>, adjacency: &Adjacency) -> Verdict {
+    let bytes = frame.bytes_mut();
+    let (ethernet, packet) = bytes.split_first_chunk_mut().expect("classify found an Ethernet header");
+    *ethernet = adjacency.header;
+    decrement_hop_limit(packet.first_chunk_mut().expect("classify found an IPv6 header"));
+    trim(frame, transit.total_len);
+    Verdict::Transmit(adjacency.port)
+}
+
+/// Cuts off what the link in appended to the packet: padding up to a minimum frame stays, as zeros (RFC 894).
+#[inline]
+fn trim<F: Frame>(frame: &mut F, total_len: usize) {
+    let end = ethernet::HEADER_LEN + total_len;
+    let received = frame.bytes().len();
+    if received > end {
+        let kept = end.max(received.min(ethernet::MIN_FRAME_LEN));
+        frame.bytes_mut()[end..kept].fill(0);
+        frame.truncate(kept);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,123 @@
+//! A worker: the crank that turns packets in into packets out.
+
+use arrayvec::ArrayVec;
+use boundary::{DropReason, PortId, Punt, Tally, Verdict, WorkerEnd};
+
+use crate::forward::forward_burst;
+use crate::port::{BURST, Burst, Frame, Port};
+
+/// One core's share of forwarding: a receive and a transmit queue of every port, and its ends of the boundary.
+///
+/// All memory it needs, it has from the start: a burst in, and a queue out for each port. Dropping it between turns loses
+/// nothing, because a turn ends with every frame gone.
+#[derive(Debug)]
+pub struct Worker<P: Port> {
+    /// By [`PortId`].
+    ports: Vec<P>,
+    /// Frames on their way out, by [`PortId`]; empty between turns.
+    outward: Vec<Burst<P::Frame>>,
+    arrived: Burst<P::Frame>,
+    verdicts: ArrayVec<Verdict, BURST>,
+    end: WorkerEnd,
+}
+
+impl<P: Port> Worker<P> {
+    /// A worker over `ports`, which stand in the order of the forwarding state's.
+    pub fn new(ports: Vec<P>, end: WorkerEnd) -> Self {
+        let outward = ports.iter().map(|_port| Burst::new()).collect();
+        Self { ports, outward, arrived: Burst::new(), verdicts: ArrayVec::new(), end }
+    }
+
+    /// One turn: every port is polled once, and every frame leaves before the turn ends.
+    ///
+    /// Returns how many frames came in or were originated; zero is a turn in which nothing happened.
+    pub fn turn(&mut self) -> usize {
+        let state = self.end.state.pin();
+        let mut handled = 0;
+        for ingress in port_ids(self.ports.len()) {
+            self.ports[ingress.index()].receive(&mut self.arrived);
+            if self.arrived.is_empty() {
+                continue;
+            }
+            handled += self.arrived.len();
+            self.end.tally.received(ingress, self.arrived.len(), bytes_of(&self.arrived));
+            forward_burst(state, ingress, &mut self.arrived, &mut self.verdicts);
+            for (frame, verdict) in self.arrived.drain(..).zip(self.verdicts.drain(..)) {
+                match verdict {
+                    Verdict::Transmit(out) => self.outward[out.index()].push(frame),
+                    Verdict::Punt(reason) => match self.end.punts.send(Punt { port: ingress, reason }, frame.bytes()) {
+                        Ok(()) => self.end.tally.punted(reason),
+                        Err(_full) => self.end.tally.dropped(DropReason::PuntFull, 1),
+                    },
+                    Verdict::Drop(reason) => self.end.tally.dropped(reason, 1),
+                }
+            }
+            for (egress, (port, queue)) in port_ids(self.ports.len()).zip(self.ports.iter_mut().zip(&mut self.outward))
+            {
+                let (sent, refused) = flush(egress, port, queue, &mut self.end.tally);
+                self.end.tally.transmitted(sent);
+                self.end.tally.dropped(DropReason::TxFull, refused);
+            }
+        }
+        handled += self.send_originated();
+        self.end.tally.publish();
+        handled
+    }
+
+    /// The ports, by [`PortId`]; between turns they hold all there is.
+    pub fn ports_mut(&mut self) -> &mut [P] {
+        &mut self.ports
+    }
+
+    /// Sends what the control thread asked to be sent, at most a burst of it.
+    fn send_originated(&mut self) -> usize {
+        let mut handled = 0;
+        while handled < BURST {
+            let Self { ports, outward, end, .. } = self;
+            let taken = end.originated.receive(|egress, bytes| match ports[egress.index()].originate(bytes) {
+                Some(frame) => outward[egress.index()].push(frame),
+                None => end.tally.originated_lost(1),
+            });
+            if taken.is_none() {
+                break;
+            }
+            handled += 1;
+        }
+        if handled > 0 {
+            for (egress, (port, queue)) in port_ids(self.ports.len()).zip(self.ports.iter_mut().zip(&mut self.outward))
+            {
+                let (sent, refused) = flush(egress, port, queue, &mut self.end.tally);
+                self.end.tally.originated(sent);
+                self.end.tally.originated_lost(refused);
+            }
+        }
+        handled
+    }
+}
+
+/// Sends a queue out of its port; returns how many frames left and how many found no room. The latter are freed.
+#[inline]
+fn flush<P: Port>(egress: PortId, port: &mut P, queue: &mut Burst<P::Frame>, tally: &mut Tally) -> (usize, usize) {
+    if queue.is_empty() {
+        return (0, 0);
+    }
+    let (frames, bytes) = (queue.len(), bytes_of(queue));
+    port.transmit(queue);
+    let refused = queue.len();
+    tally.sent(egress, frames - refused, bytes - bytes_of(queue));
+    queue.clear();
+    (frames - refused, refused)
+}
+
+#[inline]
+fn bytes_of<F: Frame>(frames: &[F]) -> usize {
+    frames.iter().map(|frame| frame.bytes().len()).sum()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "ports are numbered by u16, so there are no more of them")]
+fn port_ids(ports: usize) -> impl Iterator<Item = PortId> {
+    (0..ports as u16).map(PortId)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! The law: every frame that came in is accounted for, whatever it was and however full the ways out are.
+
+use boundary::{Counters, Publisher, PuntReason, RingSizes, Totals, WorkerLink, connect};
+use proptest::prelude::*;
+
+use super::*;
+use crate::forward::tests::{LEFT, RIGHT, any_frame, frame, state};
+use crate::memory::{MemoryFrame, MemoryPort};
+
+/// A worker over two ports in memory, and the other ends of its boundary.
+struct Scene {
+    worker: Worker<MemoryPort>,
+    link: WorkerLink,
+    counters: Counters,
+    publisher: Publisher<boundary::ForwardingState>,
+}
+
+impl Scene {
+    fn with_slots(slots: usize) -> Self {
+        let sizes = RingSizes { slots, ..RingSizes::default() };
+        let (publisher, mut links, mut counters, mut ends) = connect(state(), 1, sizes);
+        let (link, counters, end) = (links.remove(0), counters.remove(0), ends.remove(0));
+        Self { worker: Worker::new(vec![MemoryPort::default(), MemoryPort::default()], end), link, counters, publisher }
+    }
+
+    fn arrive(&mut self, frames: impl IntoIterator<Item = MemoryFrame>) {
+        self.worker.ports_mut()[LEFT.index()].arriving.extend(frames);
+    }
+
+    /// Turns until nothing happens any more; returns what was counted.
+    fn run(&mut self) -> Totals {
+        while self.worker.turn() > 0 {}
+        self.counters.read()
+    }
+
+    fn drops(&self, wanted: DropReason) -> u64 {
+        self.counters.read().drops().find(|(reason, _)| *reason == wanted).unwrap().1
+    }
+}
+
+fn transit() -> MemoryFrame {
+    frame("192.0.2.10", "198.51.100.7", 64, 26)
+}
+
+fn to_us() -> MemoryFrame {
+    frame("192.0.2.10", "192.0.2.1", 64, 26)
+}
+
+#[test]
+fn what_comes_in_on_one_port_leaves_by_another() {
+    let mut scene = Scene::with_slots(8);
+    scene.arrive([transit(), transit()]);
+    let totals = scene.run();
+    assert_eq!((totals.received(), totals.transmitted()), (2, 2));
+    assert_eq!(scene.worker.ports_mut()[RIGHT.index()].sent.len(), 2);
+    let [left, right] = totals.ports().collect::<Vec<_>>()[..] else { panic!("two ports") };
+    assert_eq!((left.rx_packets, left.rx_bytes, left.tx_packets), (2, 120, 0));
+    assert_eq!((right.rx_packets, right.tx_packets, right.tx_bytes), (0, 2, 120));
+}
+
+#[test]
+fn a_port_without_room_costs_the_frame_and_counts_it() {
+    let mut scene = Scene::with_slots(8);
+    scene.worker.ports_mut()[RIGHT.index()].room = 3;
+    scene.arrive((0..10).map(|_frame| transit()));
+    let totals = scene.run();
+    assert_eq!((totals.transmitted(), scene.drops(DropReason::TxFull)), (3, 7));
+    assert_eq!(totals.ports().nth(RIGHT.index()).unwrap().tx_packets, 3);
+}
+
+#[test]
+fn a_full_punt_ring_costs_the_frame_and_counts_it() {
+    let mut scene = Scene::with_slots(2);
+    scene.arrive((0..5).map(|_frame| to_us()));
+    let totals = scene.run();
+    assert_eq!((totals.punted(), scene.drops(DropReason::PuntFull)), (2, 3));
+    let punt = scene.link.punts.receive(|punt, bytes| (punt, bytes.to_vec()));
+    assert_eq!(punt, Some((Punt { port: LEFT, reason: PuntReason::Local }, to_us().0)), "as it came in");
+}
+
+#[test]
+fn what_the_control_thread_sends_leaves_and_is_counted_apart() {
+    let mut scene = Scene::with_slots(8);
+    scene.worker.ports_mut()[RIGHT.index()].room = 1;
+    for frame in [[1_u8; 60], [2; 60]] {
+        scene.link.originate.send(RIGHT, &frame).unwrap();
+    }
+    let totals = scene.run();
+    assert_eq!((totals.originated(), totals.originated_lost()), (1, 1));
+    assert_eq!((totals.received(), totals.transmitted()), (0, 0));
+    assert_eq!(scene.worker.ports_mut()[RIGHT.index()].sent, [MemoryFrame(vec![1; 60])]);
+}
+
+#[test]
+fn a_worker_follows_what_is_published() {
+    let mut scene = Scene::with_slots(8);
+    let mut next = state();
+    next.ipv4 = lpm::FibWriter::default().snapshot();
+    scene.publisher.publish(next);
+    scene.arrive([transit()]);
+    assert_eq!(scene.run().punts().find(|(reason, _)| *reason == PuntReason::NoRoute).unwrap().1, 1);
+}
+
+proptest! {
+    #[test]
+    fn every_frame_received_is_transmitted_punted_or_dropped(
+        left in proptest::collection::vec(any_frame(), 0..200),
+        right in proptest::collection::vec(any_frame(), 0..20),
+        room in 0..100_usize,
+        slots in 1..100_usize,
+    ) {
+        let mut scene = Scene::with_slots(slots);
+        scene.worker.ports_mut()[RIGHT.index()].room = room;
+        let arrived = left.len() + right.len();
+        scene.worker.ports_mut()[RIGHT.index()].arriving.extend(right);
+        scene.arrive(left);
+        let totals = scene.run();
+        prop_assert_eq!(totals.received(), arrived as u64);
+        prop_assert!(totals.is_conserved(), "{:?}", totals);
+        let sent: usize = scene.worker.ports_mut().iter().map(|port| port.sent.len()).sum();
+        prop_assert_eq!(totals.transmitted(), sent as u64);
+        let mut punted = 0;
+        while scene.link.punts.receive(|_punt, _bytes| ()).is_some() {
+            punted += 1;
+        }
+        prop_assert_eq!(totals.punted(), punted);
+    }
+}
