@@ -1,23 +1,43 @@
 //! The golden table: routes in order, and the longest match anyone can check by eye.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
+use std::num::NonZeroU32;
 
 use crate::prefix::{Address, Prefix};
 
 /// Which next hop: an index into a table that the forwarding state keeps beside the FIB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NextHopId(u32);
+///
+/// Kept as the index plus one, so that an `Option<NextHopId>` is four bytes and a burst of answers is an array of words
+/// in which zero is "no route".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct NextHopId(NonZeroU32);
 
 impl NextHopId {
+    /// The highest index there can be: one bit of a word says that it is an answer, and zero that there is none.
+    pub const MAX_INDEX: u32 = (1 << 31) - 2;
+
     /// The next hop at `index`.
+    ///
+    /// # Panics
+    ///
+    /// When `index` exceeds [`NextHopId::MAX_INDEX`].
     pub const fn new(index: u32) -> Self {
-        Self(index)
+        assert!(index <= Self::MAX_INDEX, "a next hop's index needs 31 bits at most");
+        Self(NonZeroU32::MIN.saturating_add(index))
     }
 
     /// Its place in the table of next hops.
     #[inline]
     pub const fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
+    }
+}
+
+impl Debug for NextHopId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NextHopId").field(&self.index()).finish()
     }
 }
 
@@ -72,5 +92,17 @@ impl<A: Address> RouteTable<A> {
     /// Whether there is no route at all.
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_optional_next_hop_is_one_word() {
+        assert_eq!(size_of::<Option<NextHopId>>(), 4);
+        assert_eq!(NextHopId::new(0).index(), 0);
+        assert_eq!(NextHopId::new(NextHopId::MAX_INDEX).index(), NextHopId::MAX_INDEX as usize);
     }
 }
