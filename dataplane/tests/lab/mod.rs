@@ -1,0 +1,282 @@
+//! Two hosts in network namespaces of their own, with ferryd in a third between them.
+//!
+//! ```text
+//! host left  192.0.2.10/24      <-veth->  port left   192.0.2.1/24
+//!            2001:db8:1::10/64                        2001:db8:1::1/64
+//! host right 198.51.100.10/24   <-veth->  port right  198.51.100.1/24
+//!            2001:db8:2::10/64                        2001:db8:2::1/64
+//! ```
+//!
+//! A lab is made for one test and gone with it, also when the test fails: dropping it ends ferryd and deletes the
+//! namespaces. Making namespaces takes root and `ip`; without them a test says that it is skipped.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// One side of ferryd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    Left,
+    Right,
+}
+
+/// A network with nothing running in it yet.
+pub struct Lab {
+    /// Told apart by process, so that a lab left by a killed run is in nobody's way.
+    id: String,
+    folder: TempDir,
+    /// One busy worker at a time is as many as a small machine carries.
+    _alone: MutexGuard<'static, ()>,
+}
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+impl Lab {
+    /// A lab, or `None` with the reason printed where one cannot be made.
+    pub fn new(test: &str) -> Option<Self> {
+        let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+        if !is_root || Command::new("ip").arg("-V").output().is_err() {
+            println!("skipped: {test}: network namespaces take root and iproute2");
+            return None;
+        }
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = format!("ferry-test-{}", std::process::id());
+        let lab = Self { id, folder: tempfile::tempdir().expect("a folder for a test's files"), _alone: alone };
+        lab.remove();
+        lab.wire(Host::Left, "192.0.2", "2001:db8:1");
+        lab.wire(Host::Right, "198.51.100", "2001:db8:2");
+        Some(lab)
+    }
+
+    fn wire(&self, host: Host, network: &str, network6: &str) {
+        let (namespace, router, port) = (self.namespace(host), self.router(), port_name(host));
+        if host == Host::Left {
+            run(&["ip", "netns", "add", &router]);
+        }
+        run(&["ip", "netns", "add", &namespace]);
+        run(&["ip", "-n", &namespace, "link", "add", "host0", "type", "veth", "peer", "name", port, "netns", &router]);
+        // A software port reads frames before a checksum offload would have filled them in, and takes no larger ones.
+        for (namespace, interface) in [(&namespace, "host0"), (&router, port)] {
+            let offloads = ["tx", "off", "tso", "off", "gso", "off", "gro", "off"];
+            run(&[&["ip", "netns", "exec", namespace, "ethtool", "-K", interface][..], &offloads].concat());
+        }
+        // The kernel's own IPv6 must not speak on ferryd's links.
+        run(&["ip", "-n", &router, "link", "set", port, "addrgenmode", "none"]);
+        run(&["ip", "-n", &router, "link", "set", port, "up"]);
+        run(&["ip", "-n", &namespace, "link", "set", "lo", "up"]);
+        run(&["ip", "-n", &namespace, "link", "set", "host0", "up"]);
+        run(&["ip", "-n", &namespace, "address", "add", &format!("{network}.10/24"), "dev", "host0"]);
+        run(&["ip", "-n", &namespace, "address", "add", &format!("{network6}::10/64"), "dev", "host0", "nodad"]);
+        run(&["ip", "-n", &namespace, "route", "add", "default", "via", &format!("{network}.1")]);
+        run(&["ip", "-n", &namespace, "route", "add", "default", "via", &format!("{network6}::1")]);
+    }
+
+    /// The configuration that fits the lab, with `more` behind it.
+    pub fn config(&self, more: &str) -> PathBuf {
+        let path = self.folder.path().join("ferry.toml");
+        let text = format!(
+            r#"
+[api]
+socket = "{socket}"
+
+[[port]]
+name = "left"
+device = "net_af_packet0,iface=left"
+addresses = ["192.0.2.1/24", "2001:db8:1::1/64"]
+
+[[port]]
+name = "right"
+device = "net_af_packet1,iface=right"
+addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
+{more}
+"#,
+            socket = self.socket().display()
+        );
+        fs::write(&path, text).expect("the test's own folder takes files");
+        path
+    }
+
+    /// Starts ferryd on `config` in the middle; returns once it forwards.
+    pub fn start(&self, config: &Path) -> Ferryd {
+        let mut child = self
+            .command(&self.router(), &[env!("CARGO_BIN_EXE_ferryd"), "--config", path_text(config)])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ferryd is built with its tests");
+        let mut stderr = child.stderr.take().expect("piped above");
+        let log = std::sync::Arc::new(Mutex::new(String::new()));
+        let reader = std::thread::spawn({
+            let log = std::sync::Arc::clone(&log);
+            move || {
+                let mut piece = [0; 4096];
+                while let Ok(read @ 1..) = stderr.read(&mut piece) {
+                    log.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..read]));
+                }
+            }
+        });
+        let mut ferryd = Ferryd { child, log, reader: Some(reader) };
+        ferryd.wait_for("forwarding");
+        ferryd
+    }
+
+    /// Runs a command on a host to its end.
+    pub fn on(&self, host: Host, command: &[&str]) -> Output {
+        self.command(&self.namespace(host), command).output().expect("`ip` is there, or the lab would not be")
+    }
+
+    /// Starts a command on a host and leaves it running, with its output piped.
+    pub fn spawn_on(&self, host: Host, command: &[&str]) -> Child {
+        self.command(&self.namespace(host), command)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("`ip` is there, or the lab would not be")
+    }
+
+    /// Runs `ferryd` with `arguments` in the middle to its end.
+    pub fn ferryd(&self, arguments: &[&str]) -> Output {
+        let command = [&[env!("CARGO_BIN_EXE_ferryd")], arguments].concat();
+        self.command(&self.router(), &command).output().expect("ferryd is built with its tests")
+    }
+
+    /// Asks the running ferryd.
+    pub fn ask(&self, request: &control_api::Request) -> Result<control_api::Reply, control_api::ClientError> {
+        control_api::Client::connect(&self.socket())?.ask(request)
+    }
+
+    /// Where ferryd listens.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("ferry.sock")
+    }
+
+    /// A place for files of the test.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, namespace: &str, command: &[&str]) -> Command {
+        let mut all = Command::new("ip");
+        all.args(["netns", "exec", namespace]).args(command);
+        all
+    }
+
+    fn namespace(&self, host: Host) -> String {
+        format!("{}-{}", self.id, port_name(host))
+    }
+
+    fn router(&self) -> String {
+        format!("{}-router", self.id)
+    }
+
+    fn remove(&self) {
+        for namespace in [self.router(), self.namespace(Host::Left), self.namespace(Host::Right)] {
+            let inside = Command::new("ip").args(["netns", "pids", &namespace]).output();
+            for process in inside.iter().flat_map(|found| found.stdout.split(|byte| *byte == b'\n')) {
+                if let Ok(process @ [_, ..]) = std::str::from_utf8(process).map(str::as_bytes) {
+                    let process = String::from_utf8_lossy(process).into_owned();
+                    let _already_gone = Command::new("kill").args(["-9", &process]).output();
+                }
+            }
+            let _not_there = Command::new("ip").args(["netns", "delete", &namespace]).output();
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// A running ferryd.
+pub struct Ferryd {
+    child: Child,
+    log: std::sync::Arc<Mutex<String>>,
+    reader: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Ferryd {
+    /// All it has said so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Sends it a signal by name, such as `INT`.
+    pub fn signal(&self, name: &str) {
+        // The child is `ip netns exec`, which becomes ferryd, so that the number is ferryd's.
+        run(&["kill", &format!("-{name}"), &self.child.id().to_string()]);
+    }
+
+    /// Waits for it to end; returns whether it ended well, and all it said.
+    pub fn wait(mut self) -> (bool, String) {
+        let ended = patiently(|| self.child.try_wait().expect("our own child"));
+        let ended = ended.unwrap_or_else(|| panic!("ferryd does not stop; it said:\n{}", self.log()));
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("reading a pipe does not fail");
+        }
+        (ended.success(), self.log())
+    }
+
+    /// Stops it as Ctrl-C would; returns what it said in all.
+    pub fn stop(self) -> String {
+        self.signal("INT");
+        let (well, log) = self.wait();
+        assert!(well, "ferryd did not end well; it said:\n{log}");
+        log
+    }
+
+    fn wait_for(&mut self, word: &str) {
+        let found = patiently(|| {
+            let ended = self.child.try_wait().expect("our own child").is_some();
+            (ended || self.log().contains(word)).then_some(())
+        });
+        assert!(found.is_some() && self.log().contains(word), "ferryd never said `{word}`:\n{}", self.log());
+    }
+}
+
+impl Drop for Ferryd {
+    fn drop(&mut self) {
+        let _already_gone = self.child.kill();
+        let _already_waited_for = self.child.wait();
+    }
+}
+
+/// Asks again and again until there is an answer; gives up only long after any machine would have given one.
+pub fn patiently<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        match ask() {
+            None if Instant::now() < patience => std::thread::sleep(Duration::from_millis(20)),
+            answer => return answer,
+        }
+    }
+}
+
+/// What a command printed, on both of its outputs.
+pub fn printed(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn run(command: &[&str]) {
+    let output = Command::new(command[0]).args(&command[1..]).output().expect("a command every lab needs");
+    assert!(output.status.success(), "{command:?}: {}", printed(&output));
+}
+
+fn path_text(path: &Path) -> &str {
+    path.to_str().expect("a test's folder has a plain name")
+}
+
+fn port_name(host: Host) -> &'static str {
+    match host {
+        Host::Left => "left",
+        Host::Right => "right",
+    }
+}
