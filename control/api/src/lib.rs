@@ -1,1 +1,36 @@
-//! (a room to be furnished)
+//! What is said between a running ferryd and those who talk to it: types, and nothing that decides.
+//!
+//! ```text
+//!   client                                                          ferryd
+//!   ------                                                          ------
+//!   Request   -- {"version":1,"request":{"command":"stats"}}\n  -->  control thread
+//!   Reply     <- {"version":1,"ok":{"stats":{...}}}\n           ---  decided,
+//!   ApiError  <- {"version":1,"error":{"kind":"exists",...}}\n  ---  or refused
+//! ```
+//!
+//! A line is a JSON object; each [`Request`] gets one line back, in order, a [`Reply`] or an [`ApiError`] ([`wire`] has
+//! the rules). Whoever can open the socket can speak it with a shell; [`client`] does it in Rust and blocks.
+//!
+//! The words are those of `ip(8)`, and where `ip -j` has an object for a thing, its fields have the same names here.
+//! Names of ports and reasons are text: this crate is all a client links, and it knows neither ports nor workers.
+
+pub mod client;
+mod error;
+mod interface_address;
+mod network;
+mod reply;
+mod request;
+mod text;
+pub mod wire;
+
+pub use error::{ApiError, ErrorKind};
+pub use interface_address::{InterfaceAddress, InterfaceAddressError};
+pub use network::{Family, Network, NetworkError};
+pub use reply::{
+    Counts, Drop, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, Protocol, Reply, Route, RouteCounts,
+    RouteKind, Stats, Traffic, Version, WorkerStats,
+};
+pub use request::{Request, RouteFilter, Selection, Target};
+
+/// Where ferryd listens unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/ferry/ferry.sock";

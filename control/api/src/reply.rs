@@ -1,0 +1,368 @@
+//! What ferryd answers.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use packet::ethernet::MacAddr;
+use serde::{Deserialize, Serialize};
+
+use crate::interface_address::InterfaceAddress;
+use crate::network::Network;
+use crate::text;
+
+/// The answer to a [`crate::Request`] that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// It is done, and the workers forward by it from their next turn on.
+    Done,
+    /// The routes asked for, in the order of their networks, IPv4 first.
+    Routes(Vec<Route>),
+    /// The route a destination takes.
+    Route(Route),
+    /// The neighbours, in the order of their ports and addresses.
+    Neighbours(Vec<Neighbour>),
+    /// The ports, in the order of the configuration.
+    Ports(Vec<Port>),
+    /// What was counted, and how the process is.
+    Stats(Stats),
+    /// Every reason once, in the order of the checks that give it.
+    Drops(Vec<Drop>),
+    /// Who is there.
+    Version(Version),
+}
+
+/// A route, as `ip -j route` shows one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Which destinations.
+    pub dst: Network,
+    /// What happens to them.
+    #[serde(rename = "type")]
+    pub kind: RouteKind,
+    /// The neighbour they are sent to, if not to the destinations themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IpAddr>,
+    /// The port they leave through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// Who put it there.
+    pub protocol: Protocol,
+    /// Whether the gateway's MAC address is known; absent without a gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_hop: Option<NextHopState>,
+}
+
+/// What happens to a route's destinations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// They are forwarded.
+    Unicast,
+    /// They are ours.
+    Local,
+    /// They are dropped in silence.
+    Blackhole,
+    /// They are dropped, and the sender is told.
+    Unreachable,
+}
+
+impl RouteKind {
+    /// The word for it in `ip(8)`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unicast => "unicast",
+            Self::Local => "local",
+            Self::Blackhole => "blackhole",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// Who put a route there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// A person, in the configuration or through the API.
+    Static,
+    /// A port's address: the network on its link.
+    Connected,
+    /// A port's address: the address itself.
+    Local,
+}
+
+impl Protocol {
+    /// Its name wherever it is shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Connected => "connected",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// Whether packets can leave for a next hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NextHopState {
+    /// Its MAC address is known.
+    Resolved,
+    /// It is not.
+    Unresolved,
+}
+
+impl NextHopState {
+    /// Its name wherever it is shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Resolved => "resolved",
+            Self::Unresolved => "unresolved",
+        }
+    }
+}
+
+/// A neighbour, as `ip -j neigh` shows one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its address.
+    pub dst: IpAddr,
+    /// The port it is behind.
+    pub dev: String,
+    /// Its MAC address, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::optional")]
+    pub lladdr: Option<MacAddr>,
+    /// What is known of it.
+    #[serde(with = "text::listed")]
+    pub state: NeighbourState,
+    /// How long ago that was last confirmed, in seconds; absent if nobody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
+}
+
+/// What is known of a neighbour (RFC 4861 section 7.3.2, in the words of `ip(8)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum NeighbourState {
+    /// It was asked for and has not answered.
+    Incomplete,
+    /// It answered not long ago.
+    Reachable,
+    /// It answered long ago.
+    Stale,
+    /// The configuration says so.
+    Permanent,
+    /// It never answered.
+    Failed,
+}
+
+impl NeighbourState {
+    /// The word for it in `ip(8)`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Incomplete => "INCOMPLETE",
+            Self::Reachable => "REACHABLE",
+            Self::Stale => "STALE",
+            Self::Permanent => "PERMANENT",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+/// A port, close to what `ip -j -s link` and `ip -j addr` show of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name in the configuration.
+    pub ifname: String,
+    /// The device under it, as DPDK is told.
+    pub device: String,
+    /// The driver DPDK found for it.
+    pub driver: String,
+    /// Its MAC address.
+    #[serde(with = "text")]
+    pub address: MacAddr,
+    /// The longest packet it carries, in bytes.
+    pub mtu: u16,
+    /// Whether there is a link.
+    pub operstate: Link,
+    /// Its IP addresses.
+    pub addresses: Vec<InterfaceAddress>,
+    /// What came in through it.
+    pub rx: Traffic,
+    /// What left through it.
+    pub tx: Traffic,
+    /// What the device itself counts; absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
+}
+
+/// Whether there is a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Link {
+    /// There is.
+    Up,
+    /// There is none.
+    Down,
+    /// The device does not tell.
+    Unknown,
+}
+
+impl Link {
+    /// The word for it in `ip(8)`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "UP",
+            Self::Down => "DOWN",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Packets and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// How many.
+    pub packets: u64,
+    /// Their bytes, Ethernet header first, without the check sequence.
+    pub bytes: u64,
+}
+
+/// What a device counts of frames that no worker ever saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hardware {
+    /// Frames it had no room for: workers too slow, or too few descriptors.
+    pub missed: u64,
+    /// Frames it received broken.
+    pub errors: u64,
+    /// Frames it had no buffer for: too little memory.
+    pub no_buffer: u64,
+}
+
+/// What was counted, and how the process is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// How many times the forwarding state was published.
+    pub generation: u64,
+    /// Forwarding states in memory: the current one, and those a worker has not let go of.
+    pub live_snapshots: usize,
+    /// Routes in the tables.
+    pub routes: RouteCounts,
+    /// All workers added up.
+    pub total: Counts,
+    /// Each of them.
+    pub workers: Vec<WorkerStats>,
+}
+
+/// Routes in the tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteCounts {
+    /// To IPv4 networks.
+    pub ipv4: usize,
+    /// To IPv6 networks.
+    pub ipv6: usize,
+}
+
+/// What a worker counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStats {
+    /// The core it polls on.
+    pub core: usize,
+    /// Turns it has taken: a number that stands still is a worker that does.
+    pub turns: u64,
+    /// Its packets.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// What became of packets. `received` is the sum of `transmitted`, all of `punted` and all of `dropped`, always.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Packets that came in.
+    pub received: u64,
+    /// Those that were forwarded.
+    pub transmitted: u64,
+    /// Those the control thread decided, by reason.
+    pub punted: BTreeMap<String, u64>,
+    /// Those that went no further, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Packets of our own that left.
+    pub originated: u64,
+    /// Packets of our own that could not leave.
+    pub originated_lost: u64,
+}
+
+/// Packets dropped for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drop {
+    /// The reason's name, the same wherever it is counted.
+    pub reason: String,
+    /// How many.
+    pub packets: u64,
+    /// What it means, in a sentence.
+    pub explanation: String,
+}
+
+/// Who is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The version of ferryd.
+    pub ferryd: String,
+    /// The version of this protocol, [`crate::wire::VERSION`].
+    pub protocol: u32,
+    /// Its process.
+    pub pid: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_has_the_fields_that_ip_gives_it() {
+        let route = Route {
+            dst: "10.0.0.0/8".parse().unwrap(),
+            kind: RouteKind::Unicast,
+            gateway: Some("192.0.2.2".parse().unwrap()),
+            dev: Some("left".to_owned()),
+            protocol: Protocol::Static,
+            next_hop: Some(NextHopState::Unresolved),
+        };
+        let json = r#"{"dst":"10.0.0.0/8","type":"unicast","gateway":"192.0.2.2","dev":"left","protocol":"static","next_hop":"unresolved"}"#;
+        assert_eq!(serde_json::to_string(&route).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Route>(json).unwrap(), route);
+    }
+
+    #[test]
+    fn a_neighbour_has_the_fields_that_ip_gives_it() {
+        let neighbour = Neighbour {
+            dst: "2001:db8::2".parse().unwrap(),
+            dev: "left".to_owned(),
+            lladdr: Some(MacAddr([2, 0, 0, 0, 0, 9])),
+            state: NeighbourState::Reachable,
+            age_seconds: Some(3),
+        };
+        let json =
+            r#"{"dst":"2001:db8::2","dev":"left","lladdr":"02:00:00:00:00:09","state":["REACHABLE"],"age_seconds":3}"#;
+        assert_eq!(serde_json::to_string(&neighbour).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Neighbour>(json).unwrap(), neighbour);
+
+        let asked = r#"{"dst":"192.0.2.2","dev":"left","state":["INCOMPLETE"]}"#;
+        assert_eq!(serde_json::from_str::<Neighbour>(asked).unwrap().lladdr, None);
+    }
+
+    #[test]
+    fn a_word_is_the_same_in_json_and_in_a_table() {
+        for state in [NeighbourState::Incomplete, NeighbourState::Permanent, NeighbourState::Failed] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
+        for kind in [RouteKind::Unicast, RouteKind::Local, RouteKind::Blackhole, RouteKind::Unreachable] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+        for protocol in [Protocol::Static, Protocol::Connected, Protocol::Local] {
+            assert_eq!(serde_json::to_value(protocol).unwrap(), protocol.name());
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What can be asked of ferryd.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::{Family, Network};
+use crate::reply::Route;
+
+/// One request; the answer to it is a [`crate::Reply`] or an [`crate::ApiError`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Adds a route; refused when there is one to the same network. Answered [`crate::Reply::Done`].
+    RouteAdd {
+        /// Which destinations.
+        to: Network,
+        /// Where they go.
+        target: Target,
+    },
+    /// Adds a route, or puts it in place of the one there is. Answered [`crate::Reply::Done`].
+    RouteReplace {
+        /// Which destinations.
+        to: Network,
+        /// Where they go.
+        target: Target,
+    },
+    /// Removes a static route. Answered [`crate::Reply::Done`].
+    RouteDel {
+        /// Which destinations.
+        to: Network,
+    },
+    /// Which route a packet to `address` takes. Answered [`crate::Reply::Route`].
+    RouteGet {
+        /// Its destination.
+        address: IpAddr,
+    },
+    /// The routes. Answered [`crate::Reply::Routes`].
+    RouteShow {
+        /// Which of them.
+        #[serde(default)]
+        filter: RouteFilter,
+    },
+    /// The neighbours. Answered [`crate::Reply::Neighbours`].
+    NeighShow {
+        /// Only those behind this port.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dev: Option<String>,
+    },
+    /// The ports. Answered [`crate::Reply::Ports`].
+    PortShow {
+        /// Only this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// What was counted, and how the process is. Answered [`crate::Reply::Stats`].
+    Stats,
+    /// What was dropped and why. Answered [`crate::Reply::Drops`].
+    Drops,
+    /// Whether anybody is there, and who. Answered [`crate::Reply::Version`].
+    Version,
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Target {
+    /// To a gateway.
+    Via {
+        /// Its address; a neighbour on a port's network.
+        gateway: IpAddr,
+        /// The port it is behind; needed where the address alone does not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dev: Option<String>,
+    },
+    /// To the hosts on a port's link themselves.
+    Dev(String),
+    /// Nowhere, in silence.
+    Blackhole,
+    /// Nowhere, and the sender is told.
+    Unreachable,
+}
+
+/// Which routes to show. The default is all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteFilter {
+    /// Only those of this family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
+    /// Only those through this port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// Only those to these networks.
+    #[serde(default)]
+    pub to: Selection,
+}
+
+/// Which networks, in the words of `ip route show`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// All of them.
+    #[default]
+    All,
+    /// This one and no other.
+    Exact(Network),
+    /// This one and all that it covers.
+    Root(Network),
+    /// This one and all that cover it.
+    Match(Network),
+}
+
+impl RouteFilter {
+    /// Whether `route` is to be shown.
+    pub fn selects(&self, route: &Route) -> bool {
+        self.family.is_none_or(|family| route.dst.family() == family)
+            && self.dev.as_ref().is_none_or(|dev| route.dev.as_ref() == Some(dev))
+            && self.to.selects(route.dst)
+    }
+}
+
+impl Selection {
+    /// Whether `network` is one of them.
+    pub fn selects(self, network: Network) -> bool {
+        match self {
+            Self::All => true,
+            Self::Exact(this) => network == this,
+            Self::Root(root) => root.covers(network),
+            Self::Match(this) => network.covers(this),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_written_in_the_words_of_ip() {
+        #[rustfmt::skip]
+        let requests = [
+            (
+                Request::RouteAdd {
+                    to: "10.0.0.0/8".parse().unwrap(),
+                    target: Target::Via { gateway: "192.0.2.2".parse().unwrap(), dev: None },
+                },
+                r#"{"command":"route_add","to":"10.0.0.0/8","target":{"via":{"gateway":"192.0.2.2"}}}"#,
+            ),
+            (
+                Request::RouteReplace { to: "::/0".parse().unwrap(), target: Target::Dev("left".to_owned()) },
+                r#"{"command":"route_replace","to":"::/0","target":{"dev":"left"}}"#,
+            ),
+            (
+                Request::RouteAdd { to: "10.9.0.0/16".parse().unwrap(), target: Target::Blackhole },
+                r#"{"command":"route_add","to":"10.9.0.0/16","target":"blackhole"}"#,
+            ),
+            (Request::RouteDel { to: "::/0".parse().unwrap() }, r#"{"command":"route_del","to":"::/0"}"#),
+            (Request::NeighShow { dev: None }, r#"{"command":"neigh_show"}"#),
+            (Request::Stats, r#"{"command":"stats"}"#),
+        ];
+        for (request, json) in requests {
+            assert_eq!(serde_json::to_string(&request).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Request>(json).unwrap(), request);
+        }
+    }
+
+    #[test]
+    fn a_filter_may_be_left_out() {
+        let all = Request::RouteShow { filter: RouteFilter::default() };
+        assert_eq!(serde_json::from_str::<Request>(r#"{"command":"route_show"}"#).unwrap(), all);
+    }
+
+    #[test]
+    fn root_selects_downwards_and_match_upwards() {
+        let [wide, this, narrow] = ["10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24"].map(|text| text.parse().unwrap());
+        assert_eq!([wide, this, narrow].map(|n| Selection::Root(this).selects(n)), [false, true, true]);
+        assert_eq!([wide, this, narrow].map(|n| Selection::Match(this).selects(n)), [true, true, false]);
+        assert_eq!([wide, this, narrow].map(|n| Selection::Exact(this).selects(n)), [false, true, false]);
+    }
+}
