@@ -6,7 +6,13 @@
 //!
 //! Numbers are in host order, lengths in bytes, addresses are the standard library's.
 
+pub mod arp;
 pub mod checksum;
 pub mod ethernet;
+pub mod extension;
+pub mod fragment;
+pub mod icmpv4;
+pub mod icmpv6;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ndp;
