@@ -1,1 +1,3 @@
 //! (a room to be furnished)
+
+pub mod config;

@@ -1,0 +1,274 @@
+//! The configuration: one TOML file, read into a [`Config`] that cannot be invalid.
+//!
+//! ```toml
+//! [api]
+//! socket = "/run/ferry/ferry.sock"          # optional; this is the default
+//!
+//! [dpdk]                                    # optional, as is everything in it
+//! memory_mib = 256                          # default: what DPDK takes by itself
+//! huge_pages = "auto"                       # or "always", "never"
+//! args = ["--log-level=pmd:debug"]          # more arguments for DPDK, for experts
+//!
+//! [[worker]]                                # optional; default: one, on the last core ferryd may run on
+//! core = 1
+//!
+//! [[port]]
+//! name = "left"
+//! device = "net_af_packet0,iface=veth0"     # a PCI address, or a virtual device with its arguments
+//! addresses = ["192.0.2.1/24", "2001:db8:1::1/64"]
+//! mtu = 1500                                # optional, as are the following
+//! mac = "02:00:00:00:00:01"
+//! promiscuous = true
+//! rx_descriptors = 1024
+//! tx_descriptors = 1024
+//!
+//! [[route]]
+//! to = "0.0.0.0/0"
+//! via = "192.0.2.2"                         # [and dev = "left"], or dev = "left" alone,
+//!                                           # or blackhole = true, or unreachable = true
+//! [[neighbour]]
+//! port = "left"
+//! address = "192.0.2.2"
+//! mac = "02:00:00:00:02:02"
+//! ```
+//!
+//! Reading has two steps. `read` turns text into values, one at a time, each with its place in the file; `check` holds the
+//! values against each other: no two ports in one network, no gateway that no port reaches. Both collect what they find
+//! wrong and go on, so that one run shows all [`Mistake`]s of a file, each with its line and what to write instead. What
+//! has passed both is a [`Config`]: names have become [`PortId`]s, and nobody needs to check again.
+
+mod check;
+mod device;
+mod mistake;
+mod read;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use boundary::{Mtu, PortId};
+pub use control_api::{InterfaceAddress, Network};
+use packet::ethernet::MacAddr;
+
+pub use device::{Device, DeviceError};
+pub use mistake::{ConfigError, FileError, Mistake};
+
+/// All that ferryd is told at its start.
+///
+/// Only [`Config::load`] and [`Config::parse`] make one, so holding it proves what they check: at least one port and one
+/// worker, names and devices and cores that occur once, networks that belong to one port, and every gateway and neighbour
+/// in reach of the port it is behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    socket: PathBuf,
+    dpdk: Dpdk,
+    workers: Vec<Worker>,
+    ports: Vec<Port>,
+    routes: Vec<Route>,
+    neighbours: Vec<Neighbour>,
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or has mistakes; then with all of them.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        match read_file(path) {
+            Ok(text) => Self::parse(&name, &text),
+            Err(error) => Err(ConfigError::file(name, error)),
+        }
+    }
+
+    /// Reads `text`; `name` is what messages call it.
+    ///
+    /// # Errors
+    ///
+    /// When it has mistakes; with all of them.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
+        let (draft, mut mistakes) = read::read(text);
+        let config = check::check(draft, &mut mistakes);
+        match config {
+            Some(config) if mistakes.is_empty() => Ok(config),
+            Some(_) | None => Err(ConfigError::mistakes(name, text, mistakes)),
+        }
+    }
+
+    /// Where the API listens.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// How DPDK is started.
+    pub fn dpdk(&self) -> &Dpdk {
+        &self.dpdk
+    }
+
+    /// The workers; at least one.
+    pub fn workers(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    /// The ports, by [`PortId`]; at least one.
+    pub fn ports(&self) -> &[Port] {
+        &self.ports
+    }
+
+    /// The port with this `id`.
+    pub fn port(&self, id: PortId) -> &Port {
+        &self.ports[id.index()]
+    }
+
+    /// Which port has this name.
+    pub fn port_named(&self, name: &str) -> Option<PortId> {
+        let place = self.ports.iter().position(|port| port.name == name)?;
+        Some(PortId(u16::try_from(place).expect("check refuses more than MAX_PORTS")))
+    }
+
+    /// The static routes, each to a network of its own.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The static neighbours.
+    pub fn neighbours(&self) -> &[Neighbour] {
+        &self.neighbours
+    }
+}
+
+/// How DPDK is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dpdk {
+    /// Memory to take, in MiB; if absent, DPDK decides.
+    pub memory_mib: Option<u32>,
+    /// Whether to take huge pages.
+    pub huge_pages: HugePages,
+    /// Further arguments, as DPDK reads them.
+    pub args: Vec<String>,
+}
+
+/// Whether to take huge pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HugePages {
+    /// If there are some.
+    #[default]
+    Auto,
+    /// Yes; without them ferryd does not start.
+    Always,
+    /// No.
+    Never,
+}
+
+/// A thread that polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Worker {
+    /// The core it polls on.
+    pub core: Core,
+}
+
+/// Which core a worker polls on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Core {
+    /// The last of those ferryd may run on: the first ones are where the rest of the system lives.
+    Last,
+    /// This one.
+    Number(usize),
+}
+
+/// A port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// What people call it; letters, digits, `.`, `_` and `-`, so that it can name a file.
+    pub name: String,
+    /// What is under it.
+    pub device: Device,
+    /// Its own addresses, each with the network it stands in.
+    pub addresses: Vec<InterfaceAddress>,
+    /// The longest packet it carries.
+    pub mtu: Mtu,
+    /// Its MAC address, if not the device's own.
+    pub mac: Option<MacAddr>,
+    /// Whether it takes frames to any station.
+    pub promiscuous: bool,
+    /// How many frames the device can hold for a worker to take; if absent, the device decides.
+    pub rx_descriptors: Option<u16>,
+    /// How many frames it can hold that are to leave; if absent, the device decides.
+    pub tx_descriptors: Option<u16>,
+}
+
+/// A static route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Which destinations.
+    pub to: Network,
+    /// Where they go.
+    pub target: Target,
+}
+
+/// Where a static route leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// To a gateway of the route's family, in reach of the port.
+    Via {
+        /// The gateway.
+        gateway: IpAddr,
+        /// The port it is behind.
+        port: PortId,
+    },
+    /// To the hosts on a port's link themselves.
+    Link(PortId),
+    /// Nowhere, in silence.
+    Blackhole,
+    /// Nowhere, and the sender is told.
+    Unreachable,
+}
+
+/// A neighbour whose MAC address nobody needs to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The port it is behind.
+    pub port: PortId,
+    /// Its address, in one of the port's networks or link-local.
+    pub address: IpAddr,
+    /// Its MAC address.
+    pub mac: MacAddr,
+}
+
+/// Most ports there can be.
+pub const MAX_PORTS: usize = 128;
+
+/// The longest file read, in bytes: room for a hundred thousand static routes, and no more.
+pub const MAX_FILE_BYTES: u64 = 16 << 20;
+
+fn read_file(path: &Path) -> Result<String, FileError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(FileError::Directory);
+    }
+    // A pipe does not tell its length, and a file may grow: what counts is what was read.
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(FileError::TooLarge);
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        FileError::NotText { line: good.iter().filter(|byte| **byte == b'\n').count() + 1, offset: good.len() }
+    })
+}
+
+impl From<io::Error> for FileError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
+            _other => Self::Unreadable(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

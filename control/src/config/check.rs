@@ -1,0 +1,420 @@
+//! What values say about each other: names that occur once, networks that belong to one port, gateways in reach.
+//!
+//! Each function below takes one kind of section, adds what is wrong to the mistakes, and returns what is right. A rule
+//! whose ground is missing because of an earlier mistake is passed over: one typing error is one mistake.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use boundary::{Mtu, PortId};
+use control_api::{Family, InterfaceAddress, Network};
+use toml::Spanned;
+
+use super::mistake::Mistake;
+use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, WorkerDraft, closest};
+use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Worker};
+
+/// The configuration `draft` means, if nothing in it is wrong.
+pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config> {
+    let Draft { socket, dpdk, workers, ports: drafts, routes, neighbours, is_patchy } = draft;
+    let workers = check_workers(workers, mistakes);
+    check_ports(&drafts, is_patchy, mistakes);
+    let ports = Ports::new(&drafts, is_patchy);
+    let routes = check_routes(&routes, &ports, mistakes);
+    let neighbours = check_neighbours(&neighbours, &ports, mistakes);
+    if !mistakes.is_empty() {
+        return None;
+    }
+    Some(Config {
+        socket: socket.unwrap_or_else(|| PathBuf::from(control_api::DEFAULT_SOCKET)),
+        dpdk,
+        workers,
+        ports: drafts.into_iter().map(port).collect::<Option<_>>()?,
+        routes,
+        neighbours,
+    })
+}
+
+/// One worker on the last core, unless the file says otherwise.
+fn check_workers(drafts: Vec<WorkerDraft>, mistakes: &mut Vec<Mistake>) -> Vec<Worker> {
+    if drafts.is_empty() {
+        return vec![Worker { core: Core::Last }];
+    }
+    let mut cores = Once::default();
+    let mut workers = Vec::with_capacity(drafts.len());
+    for core in drafts.into_iter().filter_map(|draft| draft.core) {
+        if let Err(first) = cores.insert(*core.get_ref(), core.span()) {
+            let message = format!("two workers are to poll on core {}", core.get_ref());
+            let mistake = Mistake::new(core.span(), message, "and this one").also(first, "this one");
+            mistakes.push(mistake.help("give each worker a core of its own"));
+        }
+        workers.push(Worker { core: Core::Number(core.into_inner()) });
+    }
+    workers
+}
+
+fn check_ports(drafts: &[PortDraft], is_patchy: bool, mistakes: &mut Vec<Mistake>) {
+    if drafts.is_empty() && !is_patchy {
+        let mistake = Mistake::new(0..0, "there is no port, so there is nothing to forward between", "in this file");
+        mistakes.push(mistake.help("add a [[port]] with a `name`, a `device` and `addresses`"));
+    }
+    if let Some(beyond) = drafts.get(MAX_PORTS) {
+        let at = beyond.name.as_ref().map_or(0..0, Spanned::span);
+        mistakes.push(Mistake::new(at, format!("there are more than {MAX_PORTS} ports"), "one too many"));
+    }
+    let (mut names, mut devices) = (Once::default(), Once::default());
+    for draft in drafts {
+        if let Some(name) = &draft.name
+            && let Err(first) = names.insert(name.get_ref().as_str(), name.span())
+        {
+            let message = format!("two ports are named `{}`", name.get_ref());
+            let mistake = Mistake::new(name.span(), message, "and this one").also(first, "this one");
+            mistakes.push(mistake.help("give each port a name of its own"));
+        }
+        if let Some(device) = &draft.device
+            && let Err(first) = devices.insert(device.get_ref().name(), device.span())
+        {
+            let message = format!("two ports are on the device `{}`", device.get_ref().name());
+            let mistake = Mistake::new(device.span(), message, "and this one").also(first, "this one");
+            let help = match device.get_ref().is_virtual() {
+                true => "give one of them another number at its end: each is a device of its own",
+                false => "give each port a device of its own",
+            };
+            mistakes.push(mistake.help(help));
+        }
+        check_mtu(draft, mistakes);
+    }
+    check_addresses(drafts, mistakes);
+}
+
+/// RFC 8200 section 5: a link that carries IPv6 carries 1280 bytes.
+fn check_mtu(port: &PortDraft, mistakes: &mut Vec<Mistake>) {
+    let Some(mtu) = &port.mtu else { return };
+    let ipv6 = port.addresses.iter().find(|address| address.get_ref().family() == Family::Ipv6);
+    if let Some(address) = ipv6
+        && mtu.get_ref().bytes() < MIN_IPV6_MTU
+    {
+        let message = format!("an MTU of {} is too small for IPv6, which needs {MIN_IPV6_MTU}", mtu.get_ref());
+        let mistake = Mistake::new(mtu.span(), message, "too small").also(address.span(), "for this address");
+        mistakes.push(mistake.help(format!("write mtu = {MIN_IPV6_MTU} or more, or take the IPv6 addresses away")));
+    }
+}
+
+/// An address belongs to one port, and so does a network: a destination in two places would have none.
+fn check_addresses(drafts: &[PortDraft], mistakes: &mut Vec<Mistake>) {
+    let mut once = Once::default();
+    let mut all: Vec<(Network, usize, &Spanned<InterfaceAddress>)> = Vec::new();
+    for (port, draft) in drafts.iter().enumerate() {
+        for address in &draft.addresses {
+            match once.insert(address.get_ref().address(), address.span()) {
+                Ok(()) => all.push((address.get_ref().network(), port, address)),
+                Err(first) => {
+                    let message = format!("the address {} is there twice", address.get_ref().address());
+                    let mistake = Mistake::new(address.span(), message, "and here").also(first, "here");
+                    mistakes.push(mistake.help("keep one of them"));
+                }
+            }
+        }
+    }
+    // Two networks are either apart or one covers the other, and a cover sorts right before what it covers: so the
+    // networks around the current one are a stack.
+    all.sort_by_key(|(network, _port, address)| (*network, address.span().start));
+    let mut around: Vec<(Network, usize, &Spanned<InterfaceAddress>)> = Vec::new();
+    for (network, port, address) in all {
+        while around.last().is_some_and(|(outer, _port, _address)| !outer.covers(network)) {
+            around.pop();
+        }
+        if let Some((_, _, other)) = around.iter().rev().find(|(_outer, other, _address)| *other != port) {
+            let (first, second) = in_file_order(other, address);
+            let (one, two) = (first.get_ref().network(), second.get_ref().network());
+            let message = match one == two {
+                true => format!("two ports are in the same network, {one}"),
+                false => format!("the networks of two ports overlap: {one} and {two}"),
+            };
+            let mistake = Mistake::new(second.span(), message, "and on this").also(first.span(), "on one port");
+            mistakes.push(mistake.help("give each port a network of its own"));
+        }
+        // The same network of the same port again has nothing to add.
+        if around.last().is_none_or(|(outer, other, _address)| (*outer, *other) != (network, port)) {
+            around.push((network, port, address));
+        }
+    }
+}
+
+fn in_file_order<'d, T>(one: &'d Spanned<T>, two: &'d Spanned<T>) -> (&'d Spanned<T>, &'d Spanned<T>) {
+    if one.span().start <= two.span().start { (one, two) } else { (two, one) }
+}
+
+fn port(draft: PortDraft) -> Option<Port> {
+    Some(Port {
+        name: draft.name?.into_inner(),
+        device: draft.device?.into_inner(),
+        addresses: draft.addresses.into_iter().map(Spanned::into_inner).collect(),
+        mtu: draft.mtu.map_or(Mtu::ETHERNET, Spanned::into_inner),
+        mac: draft.mac,
+        promiscuous: draft.promiscuous,
+        rx_descriptors: draft.rx_descriptors,
+        tx_descriptors: draft.tx_descriptors,
+    })
+}
+
+fn check_routes(drafts: &[RouteDraft], ports: &Ports<'_>, mistakes: &mut Vec<Mistake>) -> Vec<Route> {
+    let mut once = Once::default();
+    let mut routes = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        if let Some(to) = &draft.to {
+            if let Err(first) = once.insert(*to.get_ref(), to.span()) {
+                let message = format!("there are two routes to {}", to.get_ref());
+                let mistake = Mistake::new(to.span(), message, "and this one").also(first, "this one");
+                mistakes.push(mistake.help("keep one of them"));
+            }
+            mistakes.extend(ports.owner_of(to));
+        }
+        match target(draft, ports) {
+            Ok(Some(target)) => routes.extend(draft.to.as_ref().map(|to| Route { to: *to.get_ref(), target })),
+            Ok(None) => {}
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    routes
+}
+
+/// Where a route leads; nowhere to be told if an earlier mistake is in the way.
+fn target(draft: &RouteDraft, ports: &Ports<'_>) -> Result<Option<Target>, Mistake> {
+    let forwards = draft.via.as_ref().map(Spanned::span).or_else(|| draft.dev.as_ref().map(Spanned::span));
+    let said = [(&forwards, "via"), (&draft.blackhole, "blackhole"), (&draft.unreachable, "unreachable")];
+    let mut said = said.into_iter().filter_map(|(at, word)| at.clone().map(|at| (at, word)));
+    if let (Some((first, _)), Some((second, _))) = (said.next(), said.next()) {
+        return Err(Mistake::new(second, "a route leads to one place only", "and here").also(first, "here").help(
+            "keep one: `via` and `dev` forward, `blackhole` drops in silence, `unreachable` drops and tells the sender",
+        ));
+    }
+    match (&draft.via, &draft.dev) {
+        (Some(gateway), dev) => via(draft, gateway, dev.as_ref(), ports),
+        (None, Some(dev)) => Ok(ports.named(dev)?.map(Target::Link)),
+        (None, None) if draft.blackhole.is_some() => Ok(Some(Target::Blackhole)),
+        (None, None) if draft.unreachable.is_some() => Ok(Some(Target::Unreachable)),
+        (None, None) if draft.is_patchy => Ok(None),
+        (None, None) => Err(Mistake::new(draft.at.clone(), "this route leads nowhere", "in here")
+            .help("add via = \"ADDRESS\", dev = \"PORT\", blackhole = true or unreachable = true")),
+    }
+}
+
+fn via(
+    draft: &RouteDraft,
+    gateway: &Spanned<IpAddr>,
+    dev: Option<&Spanned<String>>,
+    ports: &Ports<'_>,
+) -> Result<Option<Target>, Mistake> {
+    let address = *gateway.get_ref();
+    if let Some(to) = &draft.to
+        && to.get_ref().family() != Family::of(address)
+    {
+        let message =
+            format!("an {} route cannot go via the {} gateway {address}", to.get_ref().family(), Family::of(address));
+        let mistake = Mistake::new(gateway.span(), message, "this gateway").also(to.span(), "this route");
+        return Err(mistake.help(format!("write an {} gateway", to.get_ref().family())));
+    }
+    // Whether the port is known is said even if nothing can be said of the gateway.
+    let dev = match dev {
+        None => None,
+        Some(name) => match ports.named(name)? {
+            Some(port) => Some(port),
+            None => return Ok(None),
+        },
+    };
+    Ok(ports.towards(gateway, dev)?.map(|port| Target::Via { gateway: address, port }))
+}
+
+fn check_neighbours(drafts: &[NeighbourDraft], ports: &Ports<'_>, mistakes: &mut Vec<Mistake>) -> Vec<Neighbour> {
+    let mut once = Once::default();
+    let mut neighbours = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let (Some(name), Some(address)) = (&draft.port, &draft.address) else { continue };
+        match ports.named(name).and_then(|port| port.map_or(Ok(None), |port| ports.towards(address, Some(port)))) {
+            Ok(Some(port)) => {
+                neighbours.extend(draft.mac.map(|mac| Neighbour { port, address: *address.get_ref(), mac }));
+            }
+            Ok(None) => {}
+            Err(mistake) => mistakes.push(mistake),
+        }
+        if let Err(first) = once.insert((name.get_ref().as_str(), *address.get_ref()), address.span()) {
+            let message = format!("the neighbour {} is there twice", address.get_ref());
+            mistakes
+                .push(Mistake::new(address.span(), message, "and here").also(first, "here").help("keep one of them"));
+        }
+    }
+    neighbours
+}
+
+/// The ports, as routes and neighbours look for them.
+struct Ports<'d> {
+    drafts: &'d [PortDraft],
+    by_name: HashMap<&'d str, PortId>,
+    /// The networks on their links, and their own addresses as networks.
+    owned: HashMap<Network, (&'d Spanned<InterfaceAddress>, &'static str)>,
+    is_patchy: bool,
+}
+
+impl<'d> Ports<'d> {
+    fn new(drafts: &'d [PortDraft], is_patchy: bool) -> Self {
+        let drafts = &drafts[..drafts.len().min(MAX_PORTS)];
+        let (mut by_name, mut owned) = (HashMap::new(), HashMap::new());
+        for (id, draft) in (0..).map(PortId).zip(drafts) {
+            by_name.extend(draft.name.as_ref().map(|name| (name.get_ref().as_str(), id)));
+            for address in &draft.addresses {
+                owned.insert(address.get_ref().network(), (address, "the network of a port"));
+            }
+        }
+        for address in drafts.iter().flat_map(|draft| &draft.addresses) {
+            owned.insert(Network::host(address.get_ref().address()), (address, "an address of our own"));
+        }
+        Self { drafts, by_name, owned, is_patchy }
+    }
+
+    /// The port a person calls `name`; none to be told if it may be one that could not be read.
+    fn named(&self, name: &Spanned<String>) -> Result<Option<PortId>, Mistake> {
+        if let Some(id) = self.by_name.get(name.get_ref().as_str()) {
+            return Ok(Some(*id));
+        }
+        if self.is_patchy || self.drafts.is_empty() {
+            return Ok(None);
+        }
+        let known: Vec<_> =
+            self.drafts.iter().filter_map(|draft| Some(draft.name.as_ref()?.get_ref().as_str())).collect();
+        let help = match closest(name.get_ref(), &known) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the ports are: {}", list(known.into_iter().map(str::to_owned))),
+        };
+        Err(Mistake::new(name.span(), format!("there is no port named `{}`", name.get_ref()), "nobody knows this")
+            .help(help))
+    }
+
+    /// The port that the neighbour `address` is behind; `dev` if that is given, and then it must fit.
+    fn towards(&self, address: &Spanned<IpAddr>, dev: Option<PortId>) -> Result<Option<PortId>, Mistake> {
+        let neighbour = *address.get_ref();
+        let wrong = |message: String, marker: &str| Mistake::new(address.span(), message, marker);
+        if let Some(reason) = no_host(neighbour) {
+            return Err(wrong(format!("{neighbour} is {reason}, which no neighbour has"), "here"));
+        }
+        if is_link_local(neighbour) {
+            return match dev {
+                Some(dev) => Ok(Some(dev)),
+                None => Err(wrong(format!("the link-local address {neighbour} may be on every link"), "on which?")
+                    .help("add dev = \"PORT\"")),
+            };
+        }
+        if let Some((ours, _)) =
+            self.owned.get(&Network::host(neighbour)).filter(|(ours, _)| ours.get_ref().address() == neighbour)
+        {
+            return Err(wrong(format!("{neighbour} is our own address, not a neighbour's"), "here")
+                .also(ours.span(), "given to a port here"));
+        }
+        let addresses =
+            || (0..).map(PortId).zip(self.drafts).flat_map(|(id, draft)| draft.addresses.iter().map(move |a| (id, a)));
+        match addresses().find(|(_id, ours)| ours.get_ref().network().contains(neighbour)) {
+            Some((_, ours)) if !ours.get_ref().can_have_neighbour(neighbour) => {
+                let network = ours.get_ref().network();
+                Err(wrong(
+                    format!("no neighbour can have {neighbour}: it has a meaning of its own in {network}"),
+                    "here",
+                )
+                .also(ours.span(), "on this port"))
+            }
+            Some((id, ours)) if dev.is_some_and(|dev| dev != id) => {
+                let name = self.drafts[id.index()].name.as_ref().map_or("another", |name| name.get_ref().as_str());
+                Err(wrong(format!("{neighbour} is on the network of port `{name}`"), "here")
+                    .also(ours.span(), "this network")
+                    .help(format!("write \"{name}\" for its port")))
+            }
+            Some((id, _)) => Ok(Some(id)),
+            // The address that would reach it may be one that could not be read.
+            None if self.is_patchy || self.drafts.is_empty() => Ok(None),
+            None => {
+                let mut networks: Vec<_> = addresses()
+                    .map(|(_id, ours)| ours.get_ref().network())
+                    .filter(|network| network.family() == Family::of(neighbour))
+                    .collect();
+                networks.dedup();
+                let help = match networks.is_empty() {
+                    true => format!("give a port an {} address in its network", Family::of(neighbour)),
+                    false => format!("the networks are: {}", list(networks.iter().map(Network::to_string))),
+                };
+                Err(wrong(format!("{neighbour} is in no port's network, so nobody could reach it"), "out of reach")
+                    .help(help))
+            }
+        }
+    }
+
+    /// What is wrong with a static route to `to` if a port brings that route with it.
+    fn owner_of(&self, to: &Spanned<Network>) -> Option<Mistake> {
+        let (ours, what) = self.owned.get(to.get_ref())?;
+        let mistake =
+            Mistake::new(to.span(), format!("{} is {what}, which has its route already", to.get_ref()), "here");
+        Some(mistake.also(ours.span(), "because of this").help("take this route away"))
+    }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+}
+
+/// What an address is that no host anywhere has.
+fn no_host(address: IpAddr) -> Option<&'static str> {
+    let is_limited_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    let is_mapped = matches!(address, IpAddr::V6(address) if Ipv6Addr::to_ipv4_mapped(&address).is_some());
+    if address.is_multicast() {
+        Some("a multicast address")
+    } else if address.is_loopback() {
+        Some("a loopback address")
+    } else if address.is_unspecified() {
+        Some("the unspecified address")
+    } else if is_limited_broadcast {
+        Some("the broadcast address")
+    } else if is_mapped {
+        Some("an IPv4 address in the form of an IPv6 one")
+    } else {
+        None
+    }
+}
+
+/// The first few, so that a hint stays one.
+fn list(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(MOST_LISTED);
+    let mut listed = names.take(MOST_LISTED).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        listed.push_str(&format!(", and {more} more"));
+    }
+    listed
+}
+
+/// Things that must occur once, and where they first did.
+struct Once<T>(HashMap<T, Range<usize>>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Eq + Hash> Once<T> {
+    /// Notes that `thing` is at `at`; if it was somewhere before, says where.
+    fn insert(&mut self, thing: T, at: Range<usize>) -> Result<(), Range<usize>> {
+        match self.0.entry(thing) {
+            Entry::Vacant(free) => {
+                free.insert(at);
+                Ok(())
+            }
+            Entry::Occupied(first) => Err(first.get().clone()),
+        }
+    }
+}
+
+/// RFC 8200 section 5.
+const MIN_IPV6_MTU: u16 = 1280;
+
+const MOST_LISTED: usize = 8;
