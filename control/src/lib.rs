@@ -1,3 +1,4 @@
 //! (a room to be furnished)
 
 pub mod config;
+pub mod server;
