@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
@@ -17,7 +18,7 @@ pub struct ConfigError(Box<Problem>);
 #[derive(Debug)]
 enum Problem {
     File { name: String, error: FileError },
-    Mistakes { source: NamedSource<String>, shown: Vec<Mistake>, count: usize },
+    Mistakes { name: String, shown: Vec<Mistake>, count: usize },
 }
 
 impl ConfigError {
@@ -30,10 +31,11 @@ impl ConfigError {
         shown.sort_by_key(|mistake| mistake.0.at.start);
         let count = shown.len();
         shown.truncate(MOST_SHOWN);
+        let source = Arc::new(NamedSource::new(name, text.to_owned()));
         for mistake in &mut shown {
-            mistake.locate(text);
+            mistake.locate(text, &source);
         }
-        Self(Box::new(Problem::Mistakes { source: NamedSource::new(name, text.to_owned()), shown, count }))
+        Self(Box::new(Problem::Mistakes { name: name.to_owned(), shown, count }))
     }
 
     /// The mistakes in the file; none when it could not be read at all. The first few dozen, if there are more.
@@ -47,17 +49,25 @@ impl ConfigError {
     /// Everything there is to say, each mistake with its line and a marker under it.
     pub fn report(&self, colour: bool) -> String {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let mut report = String::new();
-        let rendered = GraphicalReportHandler::new_themed(theme)
+        let handler = GraphicalReportHandler::new_themed(theme)
             .with_links(false)
             .with_width(REPORT_WIDTH)
-            .with_context_lines(0)
-            .render_report(&mut report, self);
-        // Writing to memory cannot fail, so only a defect of the renderer could; the message is worth more than its looks.
-        match rendered {
-            Ok(()) => report,
-            Err(fmt::Error) => self.to_string(),
+            .with_wrap_lines(false)
+            .with_context_lines(1);
+        let mut report = String::new();
+        for mistake in self.all() {
+            // Writing to memory cannot fail, so only a defect of the renderer could: its message is still worth showing.
+            if handler.render_report(&mut report, mistake).is_err() {
+                report.push_str(&format!("{}:{} {mistake}", mistake.line(), mistake.column()));
+            }
+            report.push('\n');
         }
+        report.push_str(&self.to_string());
+        if let Problem::File { error, .. } = &*self.0 {
+            report.push_str(&format!("\n  help: {}", error.hint()));
+        }
+        report.push('\n');
+        report
     }
 }
 
@@ -65,36 +75,16 @@ impl Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Problem::File { name, error } => write!(f, "cannot use the configuration `{name}`: {error}"),
-            Problem::Mistakes { source, count: 1, .. } => write!(f, "there is a mistake in `{}`", source.name()),
-            Problem::Mistakes { source, shown, count } if *count > shown.len() => {
-                write!(f, "there are {count} mistakes in `{}`; these are the first {}", source.name(), shown.len())
+            Problem::Mistakes { name, count: 1, .. } => write!(f, "there is a mistake in `{name}`"),
+            Problem::Mistakes { name, shown, count } if *count > shown.len() => {
+                write!(f, "there are {count} mistakes in `{name}`; these are the first {}", shown.len())
             }
-            Problem::Mistakes { source, count, .. } => write!(f, "there are {count} mistakes in `{}`", source.name()),
+            Problem::Mistakes { name, count, .. } => write!(f, "there are {count} mistakes in `{name}`"),
         }
     }
 }
 
 impl std::error::Error for ConfigError {}
-
-impl Diagnostic for ConfigError {
-    fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
-        match &*self.0 {
-            Problem::File { error, .. } => Some(Box::new(error.hint())),
-            Problem::Mistakes { .. } => None,
-        }
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        match &*self.0 {
-            Problem::File { .. } => None,
-            Problem::Mistakes { source, .. } => Some(source),
-        }
-    }
-
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.all().iter().map(|mistake| mistake as &dyn Diagnostic)))
-    }
-}
 
 /// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -139,10 +129,10 @@ impl FileError {
 }
 
 /// One mistake, and its place. Small to pass on: what it says is behind a pointer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Mistake(Box<Said>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Said {
     message: String,
     at: Range<usize>,
@@ -151,13 +141,15 @@ struct Said {
     help: Option<String>,
     line: usize,
     column: usize,
+    /// All of the file, shared by its mistakes.
+    source: Option<Arc<NamedSource<String>>>,
 }
 
 impl Mistake {
     /// What is wrong at `at`, and what the marker there says.
     pub(super) fn new(at: Range<usize>, message: impl Into<String>, marker: impl Into<String>) -> Self {
         let (message, marker) = (message.into(), marker.into());
-        Self(Box::new(Said { message, at, marker, also: None, help: None, line: 0, column: 0 }))
+        Self(Box::new(Said { message, at, marker, also: None, help: None, line: 0, column: 0, source: None }))
     }
 
     /// The same with a sentence on what to write instead.
@@ -183,8 +175,9 @@ impl Mistake {
     }
 
     /// Finds its line and column, and keeps its places inside the text.
-    fn locate(&mut self, text: &str) {
+    fn locate(&mut self, text: &str, source: &Arc<NamedSource<String>>) {
         let said = &mut *self.0;
+        said.source = Some(Arc::clone(source));
         let fit = |at: &Range<usize>| at.start.min(text.len())..at.end.min(text.len());
         said.at = fit(&said.at);
         said.also = said.also.take().map(|(at, marker)| (fit(&at), marker));
@@ -206,6 +199,10 @@ impl std::error::Error for Mistake {}
 impl Diagnostic for Mistake {
     fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
         self.0.help.as_ref().map(|help| Box::new(help) as Box<dyn Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.0.source.as_deref().map(|source| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

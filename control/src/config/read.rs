@@ -94,16 +94,16 @@ pub(super) fn read(text: &str) -> (Draft, Vec<Mistake>) {
 
 fn read_dpdk(dpdk: &mut Section<'_, '_>) -> Dpdk {
     Dpdk {
-        memory_mib: dpdk.optional("memory_mib", |value| number(value, 16..=1 << 20, "MiB")).map(Spanned::into_inner),
+        memory_mib: dpdk
+            .optional("memory_mib", |value| number(value, 16..=1 << 20, "an amount of MiB"))
+            .map(Spanned::into_inner),
         huge_pages: dpdk.optional("huge_pages", huge_pages).map(Spanned::into_inner).unwrap_or_default(),
         args: dpdk.list("args", argument).into_iter().map(Spanned::into_inner).collect(),
     }
 }
 
 fn read_worker(worker: &mut Section<'_, '_>) -> WorkerDraft {
-    WorkerDraft {
-        core: worker.required("core", "core = 1", |value| number(value, 0..=MAX_CORE, "the number of a core")),
-    }
+    WorkerDraft { core: worker.required("core", "core = 1", |value| number(value, 0..=MAX_CORE, "a core")) }
 }
 
 fn read_port(port: &mut Section<'_, '_>) -> PortDraft {
@@ -407,12 +407,12 @@ fn port_name(value: &Value<'_>) -> Result<String, Mistake> {
 }
 
 fn mtu(value: &Value<'_>) -> Result<Mtu, Mistake> {
-    let bytes = number(value, Mtu::MIN..=Mtu::MAX, "bytes")?;
+    let bytes = number(value, Mtu::MIN..=Mtu::MAX, "an MTU")?;
     Ok(Mtu::new(bytes).expect("the range is the type's own"))
 }
 
 fn descriptors(value: &Value<'_>) -> Result<u16, Mistake> {
-    let count: u16 = number(value, 64..=32768, "descriptors")?;
+    let count: u16 = number(value, 64..=32768, "a number of descriptors")?;
     if !count.is_power_of_two() {
         let (below, above) = (1 << count.ilog2(), count.next_power_of_two());
         return Err(Mistake::new(value.span(), format!("{count} descriptors are not a power of two"), "here")
@@ -459,8 +459,8 @@ fn socket_path(value: &Value<'_>) -> Result<PathBuf, Mistake> {
     Ok(PathBuf::from(given))
 }
 
-/// A whole number in `range`; `unit` says of what.
-fn number<T>(value: &Value<'_>, range: RangeInclusive<T>, unit: &str) -> Result<T, Mistake>
+/// A whole number in `range`; `what` says of what.
+fn number<T>(value: &Value<'_>, range: RangeInclusive<T>, what: &str) -> Result<T, Mistake>
 where
     T: TryFrom<i128> + PartialOrd + Display + Copy,
 {
@@ -470,7 +470,7 @@ where
     let number =
         i128::from_str_radix(integer.as_str(), integer.radix()).ok().and_then(|number| T::try_from(number).ok());
     number.filter(|number| range.contains(number)).ok_or_else(|| {
-        let message = format!("{integer} is not from {} to {} ({unit})", range.start(), range.end());
+        let message = format!("expected {what} from {} to {}, found {integer}", range.start(), range.end());
         Mistake::new(value.span(), message, "out of range")
     })
 }
