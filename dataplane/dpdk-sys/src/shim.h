@@ -1,0 +1,51 @@
+/* What bindgen reads: DPDK's headers, and by our own names what it cannot see in them. */
+
+#ifndef FERRY_SHIM_H
+#define FERRY_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <rte_bus.h>
+#include <rte_cycles.h>
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_version.h>
+
+/* Where a field lies in an mbuf. */
+enum {
+	FERRY_MBUF_BUF_ADDR = offsetof(struct rte_mbuf, buf_addr), /* void * */
+	FERRY_MBUF_DATA_OFF = offsetof(struct rte_mbuf, data_off), /* uint16_t */
+	FERRY_MBUF_DATA_LEN = offsetof(struct rte_mbuf, data_len), /* uint16_t */
+	FERRY_MBUF_PKT_LEN = offsetof(struct rte_mbuf, pkt_len),   /* uint32_t */
+};
+
+/* Flows spread over receive queues by addresses, and by ports where there are any. */
+static const uint64_t FERRY_RSS_FLOWS = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+
+/* A link's state, out of the bit field DPDK keeps it in. */
+struct ferry_link {
+	uint32_t speed_mbps; /* FERRY_SPEED_UNKNOWN if the device cannot tell */
+	uint8_t up;
+	uint8_t full_duplex;
+};
+
+static const uint32_t FERRY_SPEED_UNKNOWN = RTE_ETH_SPEED_NUM_UNKNOWN;
+
+int ferry_link_get_nowait(uint16_t port, struct ferry_link *link);
+
+int ferry_errno(void);
+int ferry_thread_has_lcore(void);
+uint64_t ferry_rdtsc(void);
+
+struct rte_mbuf *ferry_mbuf_alloc(struct rte_mempool *pool);
+void ferry_mbuf_free(struct rte_mbuf *mbuf);
+
+#endif
