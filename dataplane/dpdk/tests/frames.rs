@@ -1,0 +1,154 @@
+//! Frames: through a device and back, refused, used up, and always given back.
+
+#[path = "scene/mod.rs"]
+mod scene;
+
+use dpdk::WorkerPort;
+use pipeline::{BURST, Burst, Frame, Port};
+use scene::{BUFFERS, alone, numbered, numbers, pool, port, start};
+
+#[test]
+fn a_null_device_receives_full_bursts_and_sends_everything() {
+    alone(|| {
+        let eal = start(&["net_null0,size=80"]);
+        let pool = pool(&eal);
+        let (control, mut port) = port(&eal, "net_null0", &pool);
+        let mut burst = Burst::new();
+        port.receive(&mut burst);
+        assert_eq!(burst.len(), BURST);
+        assert!(burst.iter().all(|frame| frame.bytes().len() == 80));
+        port.receive(&mut burst);
+        assert_eq!(burst.len(), BURST, "a full burst takes no more");
+        port.transmit(&mut burst);
+        assert!(burst.is_empty());
+        let stats = control.stats();
+        assert_eq!((stats.rx_packets, stats.tx_packets), (64, 64));
+        assert!(control.link().up);
+    });
+}
+
+#[test]
+fn what_is_sent_into_a_ring_arrives_with_the_same_bytes() {
+    alone(|| {
+        let eal = start(&["net_ring0"]);
+        let pool = pool(&eal);
+        let (_control, mut port) = port(&eal, "net_ring0", &pool);
+        let sent: Vec<Vec<u8>> = (0_u8..40).map(|n| (0..60 + n).map(|i| i ^ n).collect()).collect();
+        let mut burst: Burst<_> = sent.iter().map(|bytes| port.originate(bytes).unwrap()).collect();
+        port.transmit(&mut burst);
+        assert!(burst.is_empty());
+        port.receive(&mut burst);
+        let received: Vec<Vec<u8>> = burst.iter().map(|frame| frame.bytes().to_vec()).collect();
+        assert_eq!(received, sent);
+    });
+}
+
+#[test]
+fn frames_are_added_behind_those_a_burst_already_holds() {
+    alone(|| {
+        let eal = start(&["net_ring0"]);
+        let pool = pool(&eal);
+        let (_control, mut port) = port(&eal, "net_ring0", &pool);
+        let mut sent = numbered(&mut port, 10..13, 60);
+        port.transmit(&mut sent);
+        let mut burst = numbered(&mut port, 0..2, 60);
+        port.receive(&mut burst);
+        assert_eq!(numbers(&burst), [0, 1, 10, 11, 12]);
+    });
+}
+
+#[test]
+fn what_the_ring_refuses_stays_ours_and_in_order() {
+    alone(|| {
+        let eal = start(&["net_ring0"]);
+        let pool = pool(&eal);
+        let (control, mut port) = port(&eal, "net_ring0", &pool);
+        let mut sent: u64 = 0;
+        let mut burst = Burst::new();
+        while burst.is_empty() {
+            burst = numbered(&mut port, 0..32, 60);
+            port.transmit(&mut burst);
+            sent += 32 - burst.len() as u64;
+        }
+        assert_eq!(sent, RING_SIZE);
+        assert_eq!(control.stats().tx_packets, sent);
+        let taken = 32 - u8::try_from(burst.len()).unwrap();
+        assert_eq!(numbers(&burst), (taken..32).collect::<Vec<_>>());
+        assert_eq!(u64::from(pool.available()), u64::from(BUFFERS) - sent - burst.len() as u64);
+
+        burst.clear();
+        drain(&mut port);
+        assert_eq!(pool.available(), BUFFERS);
+    });
+}
+
+#[test]
+fn a_frame_can_be_rewritten_and_cut_but_not_stretched() {
+    alone(|| {
+        let eal = start(&["net_ring0"]);
+        let pool = pool(&eal);
+        let (_control, mut port) = port(&eal, "net_ring0", &pool);
+        let mut burst = numbered(&mut port, [7], 100);
+        burst[0].bytes_mut()[0] = 9;
+        burst[0].truncate(2000);
+        assert_eq!(burst[0].bytes().len(), 100);
+        burst[0].truncate(61);
+        port.transmit(&mut burst);
+        port.receive(&mut burst);
+        assert_eq!(burst[0].bytes().len(), 61);
+        assert_eq!(burst[0].bytes()[..2], [9, 7]);
+    });
+}
+
+#[test]
+fn an_empty_pool_originates_nothing_and_gets_every_buffer_back() {
+    alone(|| {
+        let eal = start(&["net_null0"]);
+        let pool = pool(&eal);
+        let mut held = Vec::new();
+        while let Some(frame) = pool.originate(&[1; 60]) {
+            held.push(frame);
+        }
+        assert_eq!(held.len(), BUFFERS as usize);
+        assert_eq!(pool.available(), 0);
+        drop(held);
+        assert_eq!(pool.available(), BUFFERS);
+        assert!(pool.originate(&vec![0; pool.frame_room()]).is_some(), "fits exactly");
+        assert!(pool.originate(&vec![0; pool.frame_room() + 1]).is_none(), "does not fit");
+        assert_eq!(pool.available(), BUFFERS);
+    });
+}
+
+#[test]
+fn every_buffer_comes_home_from_bursts_rings_and_ports() {
+    alone(|| {
+        let eal = start(&["net_ring0", "net_null0"]);
+        let pool = pool(&eal);
+        {
+            let (_ring_control, mut ring) = port(&eal, "net_ring0", &pool);
+            let (_null_control, mut null) = port(&eal, "net_null0", &pool);
+            let mut burst = numbered(&mut ring, 0..60, 60);
+            ring.transmit(&mut burst);
+            null.receive(&mut burst);
+            null.transmit(&mut burst);
+            ring.receive(&mut burst);
+            burst.truncate(10);
+            ring.transmit(&mut burst);
+            drain(&mut ring);
+        }
+        assert_eq!(pool.available(), BUFFERS);
+    });
+}
+
+/// Receives and drops until nothing comes. (A ring device that is closed keeps what is in it.)
+fn drain(port: &mut WorkerPort) {
+    let mut burst = Burst::new();
+    port.receive(&mut burst);
+    while !burst.is_empty() {
+        burst.clear();
+        port.receive(&mut burst);
+    }
+}
+
+/// What a ring device of one queue holds.
+const RING_SIZE: u64 = 1023;
