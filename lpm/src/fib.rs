@@ -1,12 +1,19 @@
-//! The compiled table: the address space cut at every edge of every route, and binary search.
-//!
-//! Each run of addresses with one answer is one entry, so a table of *n* routes has at most 2*n* + 1 of them. A lookup is
-//! one binary search. Publishing rebuilds the whole table: right for hundreds of routes, too dear for a full table.
+//! The compiled table, and the writer that publishes it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::arena::{Arena, Block, Heap};
+use crate::entry::Entry;
+use crate::family::{Family, position};
+use crate::generations::{Generations, Retired};
 use crate::prefix::{Address, Prefix};
+use crate::range;
+use crate::rib::{Press, Rib, Scratch};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Avx512;
+use crate::sync::Arc;
 use crate::table::{NextHopId, RouteTable};
+use crate::width::Width;
 
 /// One change to a table of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,172 +25,256 @@ pub enum Change<A: Address> {
 }
 
 /// The writer's end: owns the routes, and publishes each batch of changes as one new [`Fib`].
-#[derive(Debug, Clone)]
+///
+/// A publication costs what changed, not what there is: the nodes on the way to each changed route are written anew, all
+/// others are shared with the snapshot before. The old nodes are reused when no one holds a snapshot that reaches them;
+/// only this type ever frees them.
+#[derive(Debug)]
 pub struct FibWriter<A: Address> {
-    routes: RouteTable<A>,
-    current: Fib<A>,
+    rib: Rib<A>,
+    heap: Heap,
+    generations: Generations<Snapshot<A>, Block>,
+    /// Answers in narrow nodes are this wide.
+    width: Width,
+    /// Blocks that wait in `generations`, in bytes.
+    waiting: usize,
+    /// Since this generation the arena is the present one.
+    moved: u64,
+    retired: Vec<Retired<Block>>,
+    scratch: Scratch,
 }
 
 impl<A: Address> Default for FibWriter<A> {
     fn default() -> Self {
-        Self { routes: RouteTable::default(), current: Fib { runs: Arc::from([(A::from_number(0), None)]) } }
+        let (heap, rib) = (Heap::with_capacity(0), Rib::default());
+        let width = Width::One;
+        let empty = Snapshot::new(rib.top(), width, heap.arena());
+        Self {
+            rib,
+            heap,
+            generations: Generations::new(empty),
+            width,
+            waiting: 0,
+            moved: 0,
+            retired: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
+}
+
+impl<A: Address> Clone for FibWriter<A> {
+    /// A writer with the same routes and a memory of its own: compiled anew.
+    fn clone(&self) -> Self {
+        let mut routes = Vec::with_capacity(self.rib.len());
+        self.rib.for_each(|prefix, next_hop| routes.push(Change::Set(prefix, next_hop)));
+        let mut copy = Self::default();
+        copy.apply(routes);
+        copy
     }
 }
 
 impl<A: Address> FibWriter<A> {
     /// Applies a batch, in order, and returns the table that has all of it.
+    ///
+    /// A first batch with a whole table in it is the way to load one; it is fastest in the order of the prefixes.
+    ///
+    /// # Panics
+    ///
+    /// When the compiled table would take more than 1 GiB: about thirty million host routes.
     pub fn apply(&mut self, changes: impl IntoIterator<Item = Change<A>>) -> Fib<A> {
+        let mut changed = false;
+        let mut widest = self.width;
         for change in changes {
-            match change {
-                Change::Set(prefix, next_hop) => self.routes.insert(prefix, next_hop),
-                Change::Remove(prefix) => self.routes.remove(prefix),
+            let (prefix, next_hop) = match change {
+                Change::Set(prefix, next_hop) => (prefix, Some(next_hop)),
+                Change::Remove(prefix) => (prefix, None),
             };
+            changed |= self.rib.set(prefix, next_hop) != next_hop;
+            widest = next_hop.map_or(widest, |next_hop| widest.max(Width::of(next_hop)));
         }
-        self.current = Fib::compile(&self.routes);
-        self.current.clone()
+        if changed {
+            self.compile(widest);
+            self.publish();
+        }
+        self.snapshot()
     }
 
     /// The table as of the last batch.
     pub fn snapshot(&self) -> Fib<A> {
-        self.current.clone()
+        Fib { snapshot: Arc::clone(self.generations.current()) }
     }
+
+    /// Reuses what no reader needs any more. [`FibWriter::apply`] does so by itself; call this when there is nothing to
+    /// apply and readers have moved on.
+    pub fn reclaim(&mut self) {
+        let (heap, waiting) = (&mut self.heap, &mut self.waiting);
+        self.generations.reclaim(|block| {
+            *waiting -= block.len_bytes();
+            heap.free(block);
+        });
+    }
+
+    /// The routes, in the order of their prefixes.
+    pub fn routes(&self) -> RouteTable<A> {
+        let mut routes = RouteTable::default();
+        self.rib.for_each(|prefix, next_hop| {
+            routes.insert(prefix, next_hop);
+        });
+        routes
+    }
+
+    /// What the table takes.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            routes: self.rib.len(),
+            fib_bytes: self.heap.in_use() - self.waiting,
+            waiting_bytes: self.waiting,
+            arena_bytes: self.heap.top(),
+            live_snapshots: self.generations.live(),
+            next_hop_bytes: self.width.bytes(),
+        }
+    }
+
+    /// Compiles what changed; all of it in a new arena if next hops got wider, or too much of the old one is idle.
+    fn compile(&mut self, width: Width) {
+        if width > self.width {
+            self.start_over(width);
+        }
+        self.compile_changes();
+        let idle = self.heap.top() - (self.heap.in_use() - self.waiting);
+        if idle > self.heap.top() / 2 + TOLERATED_IDLE {
+            self.start_over(self.rib.width());
+            self.compile_changes();
+        }
+    }
+
+    /// Compiles what changed into the present arena.
+    fn compile_changes(&mut self) {
+        let moves = self.heap.moves();
+        let generation = self.generations.next_number();
+        let (heap, retired) = (&mut self.heap, &mut self.retired);
+        let mut press = Press { heap, retired, width: self.width, generation, scratch: &mut self.scratch };
+        self.rib.compile(&mut press);
+        if self.heap.moves() != moves {
+            // Whoever holds an older snapshot has the older arena; in this one nobody can reach what was retired.
+            self.moved = generation;
+            let unreachable =
+                self.generations.take_waiting().chain(self.retired.drain(..).map(|retired| retired.block));
+            unreachable.for_each(|block| self.heap.free(block));
+            self.waiting = 0;
+        }
+    }
+
+    /// Leaves the present arena to those who hold its snapshots, and takes an empty one, with answers of `width`.
+    fn start_over(&mut self, width: Width) {
+        self.width = width;
+        self.heap = Heap::with_capacity(self.heap.in_use() - self.waiting);
+        self.moved = self.generations.next_number();
+        self.rib.forget_compiled();
+        self.generations.take_waiting().for_each(drop);
+        self.retired.clear();
+        self.waiting = 0;
+    }
+
+    /// Makes what is compiled the current snapshot.
+    fn publish(&mut self) {
+        let snapshot = Snapshot::new(self.rib.top(), self.width, self.heap.arena());
+        for retired in &mut self.retired {
+            self.waiting += retired.block.len_bytes();
+            retired.born = retired.born.max(self.moved);
+        }
+        self.generations.publish(snapshot, &mut self.retired);
+        if self.waiting > TOLERATED_WAITING || self.generations.next_number().is_multiple_of(RECLAIM_EVERY) {
+            self.reclaim();
+        }
+    }
+}
+
+/// What a table takes, as [`FibWriter::usage`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Routes in the table.
+    pub routes: usize,
+    /// Bytes of nodes in the current snapshot.
+    pub fib_bytes: usize,
+    /// Bytes of nodes that only older snapshots reach.
+    pub waiting_bytes: usize,
+    /// Bytes of the arena that were ever touched: the two above, and what is free for reuse.
+    pub arena_bytes: usize,
+    /// Snapshots that someone may still hold, the current one included.
+    pub live_snapshots: usize,
+    /// Bytes of an answer in nodes that hold only answers: 1, 2 or 4.
+    pub next_hop_bytes: usize,
 }
 
 /// An immutable forwarding table. Cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Fib<A> {
-    /// First address of a run, and the answer for the whole run; in order, the first at address zero.
-    runs: Arc<[(A, Option<NextHopId>)]>,
+pub struct Fib<A: Address> {
+    pub(crate) snapshot: Arc<Snapshot<A>>,
+}
+
+/// What a [`Fib`] shares.
+#[derive(Debug)]
+pub(crate) struct Snapshot<A: Address> {
+    /// Unlike any other snapshot's, of any table.
+    pub(crate) number: u64,
+    pub(crate) top: <A as Family>::Top,
+    pub(crate) width: Width,
+    pub(crate) arena: Arc<Arena>,
+    /// The vector instructions, if the machine has them.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) vectors: Option<Avx512>,
+}
+
+impl<A: Address> Snapshot<A> {
+    /// A snapshot unlike any other.
+    fn new(top: A::Top, width: Width, arena: &Arc<Arena>) -> Self {
+        Self {
+            // Relaxed: the number only has to differ from others.
+            number: NEXT_SNAPSHOT.fetch_add(1, Ordering::Relaxed),
+            top,
+            width,
+            arena: Arc::clone(arena),
+            #[cfg(target_arch = "x86_64")]
+            vectors: Avx512::detect(),
+        }
+    }
 }
 
 impl<A: Address> Fib<A> {
-    /// Walks the routes in order with a stack of those that cover the current one.
-    fn compile(routes: &RouteTable<A>) -> Self {
-        let mut runs = Runs { runs: vec![(A::from_number(0), None)] };
-        let mut covering: Vec<(Prefix<A>, NextHopId)> = Vec::new();
-        for (prefix, next_hop) in routes.iter() {
-            runs.close_until(&mut covering, |outer| outer.covers(prefix));
-            runs.start(prefix.address(), Some(next_hop));
-            covering.push((prefix, next_hop));
-        }
-        runs.close_until(&mut covering, |_outer| false);
-        Self { runs: runs.runs.into() }
-    }
-
     /// The next hop of the longest prefix that contains `address`, or `None` without any.
     #[inline]
     pub fn lookup(&self, address: A) -> Option<NextHopId> {
-        let after = self.runs.partition_point(|(first, _)| *first <= address);
-        self.runs[after - 1].1
+        let number = address.to_number();
+        self.answer_below(self.page_entry(number), number)
     }
 
-    /// [`Fib::lookup`] for each of `addresses`, into the same places of `next_hops`.
-    ///
-    /// # Panics
-    ///
-    /// When `next_hops` is shorter than `addresses`.
+    /// Levels 2 and on: the answer for an address whose page says `entry`.
     #[inline]
-    pub fn lookup_burst(&self, addresses: &[A], next_hops: &mut [Option<NextHopId>]) {
-        let next_hops = &mut next_hops[..addresses.len()];
-        for (next_hop, address) in next_hops.iter_mut().zip(addresses) {
-            *next_hop = self.lookup(*address);
+    pub(crate) fn answer_below(&self, entry: Entry, number: u128) -> Option<NextHopId> {
+        if entry.is_leaf() {
+            return entry.answer();
         }
+        let snapshot = &*self.snapshot;
+        let mut entry = A::find_in_chunk(&snapshot.arena, entry, position::<A>(number, 2), snapshot.width);
+        let mut level = 3;
+        while !entry.is_leaf() {
+            entry = range::find(&snapshot.arena, entry, position::<A>(number, level), snapshot.width);
+            level += 1;
+        }
+        entry.answer()
     }
 }
 
-/// Runs in the making.
-struct Runs<A> {
-    runs: Vec<(A, Option<NextHopId>)>,
-}
+/// Snapshots are numbered across all tables, from 1.
+static NEXT_SNAPSHOT: AtomicU64 = AtomicU64::new(1);
 
-impl<A: Address> Runs<A> {
-    /// From `first` on, the answer is `next_hop`.
-    fn start(&mut self, first: A, next_hop: Option<NextHopId>) {
-        self.runs.pop_if(|(at, _)| *at == first);
-        match self.runs.last() {
-            Some((_, same)) if *same == next_hop => {}
-            _ => self.runs.push((first, next_hop)),
-        }
-    }
+/// Publications between two looks at who still holds what: a look costs a few atomic operations per live snapshot.
+const RECLAIM_EVERY: u64 = 8;
 
-    /// Ends the innermost routes, each where it ends, until one that `covers` what comes next.
-    fn close_until(&mut self, covering: &mut Vec<(Prefix<A>, NextHopId)>, covers: impl Fn(Prefix<A>) -> bool) {
-        while let Some((inner, _)) = covering.pop_if(|(outer, _)| !covers(*outer)) {
-            let beyond = inner.last().to_number().wrapping_add(1);
-            let is_the_end = A::from_number(beyond).to_number() == 0;
-            if !is_the_end {
-                self.start(A::from_number(beyond), covering.last().map(|(_, next_hop)| *next_hop));
-            }
-        }
-    }
-}
+/// From so many bytes that wait for readers on, every publication looks.
+const TOLERATED_WAITING: usize = 256 << 10;
 
-#[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn any_prefix<A: Address>() -> impl Strategy<Value = Prefix<A>> {
-        // Few distinct leading bits, so that prefixes nest and collide.
-        (any::<u128>(), 0..=A::BITS, 0..8_u128).prop_map(|(noise, len, top)| {
-            let number = (top << (A::BITS - 3)) | (noise & noise.rotate_left(7) & (u128::MAX >> (131 - A::BITS)));
-            Prefix::containing(A::from_number(number), len)
-        })
-    }
-
-    fn any_change<A: Address>() -> impl Strategy<Value = Change<A>> {
-        prop_oneof![
-            3 => (any_prefix(), 0..20_u32).prop_map(|(prefix, hop)| Change::Set(prefix, NextHopId::new(hop))),
-            1 => any_prefix().prop_map(Change::Remove),
-        ]
-    }
-
-    fn agrees_after<A: Address>(changes: &[Change<A>], probes: &[u128]) -> Result<(), TestCaseError> {
-        let mut golden = RouteTable::default();
-        for change in changes {
-            match *change {
-                Change::Set(prefix, hop) => golden.insert(prefix, hop),
-                Change::Remove(prefix) => golden.remove(prefix),
-            };
-        }
-        let fib = FibWriter::default().apply(changes.iter().copied());
-        // Random addresses rarely land on an edge, so ask on both sides of every edge as well.
-        let edges = golden.iter().flat_map(|(prefix, _)| {
-            let (first, last) = (prefix.address().to_number(), prefix.last().to_number());
-            [first, first.wrapping_sub(1), last, last.wrapping_add(1)]
-        });
-        for address in edges.chain(probes.iter().copied()).map(A::from_number) {
-            let expected = golden.longest_match(address).map(|(_, hop)| hop);
-            prop_assert_eq!(fib.lookup(address), expected, "{}", address);
-            let mut burst = [None];
-            fib.lookup_burst(&[address], &mut burst);
-            prop_assert_eq!(burst[0], expected, "{} in a burst", address);
-        }
-        Ok(())
-    }
-
-    proptest! {
-        #[test]
-        fn the_fib_agrees_with_the_golden_table_after_any_changes(
-            v4 in proptest::collection::vec(any_change::<Ipv4Addr>(), 0..60),
-            v6 in proptest::collection::vec(any_change::<Ipv6Addr>(), 0..60),
-            probes in proptest::collection::vec(any::<u128>(), 50),
-        ) {
-            agrees_after(&v4, &probes)?;
-            agrees_after(&v6, &probes)?;
-        }
-    }
-
-    #[test]
-    fn a_reader_keeps_the_table_it_holds_while_the_writer_moves_on() {
-        let mut writer = FibWriter::<Ipv4Addr>::default();
-        let prefix: Prefix<Ipv4Addr> = "192.0.2.0/24".parse().unwrap();
-        let before = writer.apply([Change::Set(prefix, NextHopId::new(1))]);
-        let after = writer.apply([Change::Remove(prefix)]);
-        assert_eq!(before.lookup(prefix.address()), Some(NextHopId::new(1)));
-        assert_eq!(after.lookup(prefix.address()), None);
-    }
-}
+/// Free bytes that are no reason to compile a table anew.
+const TOLERATED_IDLE: usize = 1 << 20;

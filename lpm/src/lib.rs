@@ -16,10 +16,23 @@
 //! assert_eq!(fib.lookup(Ipv4Addr::new(11, 1, 2, 3)), None);
 //! ```
 
+mod arena;
+mod burst;
+mod chunk;
+mod entry;
+mod family;
 mod fib;
+mod generations;
 mod prefix;
+mod range;
+mod rib;
+#[cfg(target_arch = "x86_64")]
+mod simd;
+mod sync;
 mod table;
+mod width;
 
-pub use fib::{Change, Fib, FibWriter};
+pub use burst::{BURST, InFlight};
+pub use fib::{Change, Fib, FibWriter, Usage};
 pub use prefix::{Address, Prefix, PrefixError};
 pub use table::{NextHopId, RouteTable};

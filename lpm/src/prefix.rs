@@ -9,8 +9,12 @@ use std::hash::Hash;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::family::Family;
+
 /// An address family's address: IPv4 or IPv6, as a number whose most significant bit comes first on the wire.
-pub trait Address: Copy + Ord + Hash + Debug + Display + FromStr + Send + Sync + 'static {
+///
+/// Implemented for [`Ipv4Addr`] and [`Ipv6Addr`] only: the compiled table is laid out for these two.
+pub trait Address: Family + Copy + Ord + Hash + Debug + Display + FromStr + Send + Sync + 'static {
     /// Bits in an address: 32 or 128.
     const BITS: u8;
 

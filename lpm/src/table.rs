@@ -33,6 +33,18 @@ impl NextHopId {
     pub const fn index(self) -> usize {
         self.0.get() as usize - 1
     }
+
+    /// An answer as a word: zero is "no route".
+    #[inline]
+    pub(crate) fn word(answer: Option<Self>) -> u32 {
+        answer.map_or(0, |hop| hop.0.get())
+    }
+
+    /// The answer a word stands for.
+    #[inline]
+    pub(crate) fn of_word(word: u32) -> Option<Self> {
+        NonZeroU32::new(word).map(Self)
+    }
 }
 
 impl Debug for NextHopId {

@@ -1,0 +1,604 @@
+//! Bursts with AVX-512: sixteen addresses to a register, up to four registers to a stage.
+//!
+//! The stages are those of [`Fib::lookup`](crate::Fib::lookup): top, page, chunk, ranges. Each is one short loop over the
+//! registers, so that the cache misses of a stage overlap. Lanes that have their answer sit out the later stages, behind a
+//! mask; a stage that no lane needs is skipped. The top of an IPv4 table, and the part of an IPv6 one where today's global
+//! addresses are, 2000::/3, fits four registers: finding the page then takes no memory access at all.
+//!
+//! A masked-off lane reads nothing, whatever its index is. For the others, that every index is in bounds is the promise
+//! that `chunk`, `range` and `rib` write down in a table's nodes, and that `file` checks before it lets one in.
+
+#![expect(unsafe_code, reason = "gathers from the arena take a base pointer and 16 indices")]
+
+use std::arch::x86_64::*;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::arena::Arena;
+use crate::burst::BURST;
+use crate::chunk::{LARGE_BITMAP, SMALL_BITMAP};
+use crate::entry::Entry;
+use crate::range::{FAN_OUT, FIRST_WORD};
+use crate::table::NextHopId;
+use crate::width::Width;
+
+/// Proof that this machine has the instructions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    /// Asks the processor.
+    pub(crate) fn detect() -> Option<Self> {
+        let all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vpopcntdq");
+        all.then_some(Self(()))
+    }
+
+    /// The entries of pages for a burst of up to [`BURST`] addresses, and a prefetch of the chunks they point to.
+    pub(crate) fn start<A: VectorFamily>(
+        self,
+        top: &[u32],
+        arena: &Arena,
+        addresses: &[A; BURST],
+        entries: &mut [u32; BURST],
+    ) {
+        // SAFETY: having `self` proves the features.
+        unsafe { start::<A>(top, Memory(arena.base()), addresses, entries) }
+    }
+
+    /// The answers of a burst whose entries [`Avx512::start`] found in the same snapshot.
+    pub(crate) fn finish<A: VectorFamily>(
+        self,
+        arena: &Arena,
+        width: Width,
+        addresses: &[A; BURST],
+        entries: &[u32; BURST],
+        answers: &mut [Option<NextHopId>; BURST],
+    ) {
+        let memory = Memory(arena.base());
+        match width {
+            // SAFETY: having `self` proves the features.
+            Width::One => unsafe { finish::<A, 0>(memory, addresses, entries, answers) },
+            // SAFETY: as above.
+            Width::Two => unsafe { finish::<A, 1>(memory, addresses, entries, answers) },
+            // SAFETY: as above.
+            Width::Four => unsafe { finish::<A, 2>(memory, addresses, entries, answers) },
+        }
+    }
+
+    /// The answers of all of `addresses`, into the same places of `answers`, which is as long.
+    pub(crate) fn burst<A: VectorFamily>(
+        self,
+        top: &[u32],
+        arena: &Arena,
+        width: Width,
+        addresses: &[A],
+        answers: &mut [Option<NextHopId>],
+    ) {
+        debug_assert_eq!(addresses.len(), answers.len());
+        let memory = Memory(arena.base());
+        match width {
+            // SAFETY: having `self` proves the features.
+            Width::One => unsafe { burst::<A, 0>(top, memory, addresses, answers) },
+            // SAFETY: as above.
+            Width::Two => unsafe { burst::<A, 1>(top, memory, addresses, answers) },
+            // SAFETY: as above.
+            Width::Four => unsafe { burst::<A, 2>(top, memory, addresses, answers) },
+        }
+    }
+}
+
+/// What the vector lookup needs to know of an address family.
+#[doc(hidden)]
+pub trait VectorFamily: Copy {
+    /// Any address.
+    const ZERO: Self;
+
+    /// Pages and top: an entry for each address.
+    ///
+    /// # Safety
+    ///
+    /// The machine has the instructions of [`Avx512`].
+    unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m512i; N];
+
+    /// Everything below, in a table whose narrow values are two to the power of `WIDTH` bytes wide.
+    ///
+    /// # Safety
+    ///
+    /// The machine has the instructions of [`Avx512`], and `entries` are those of `addresses` in the snapshot whose memory
+    /// this is.
+    unsafe fn below<const N: usize, const WIDTH: u32>(
+        memory: Memory,
+        addresses: &[Self],
+        entries: [__m512i; N],
+    ) -> [__m512i; N];
+}
+
+/// The arena's first byte. Whoever gathers answers for the indices: they come from entries of a published snapshot.
+#[derive(Debug, Clone, Copy)]
+#[doc(hidden)]
+pub struct Memory(*const u8);
+
+impl Memory {
+    /// 32-bit words at byte offsets; `other` in the lanes that are off.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn words(self, other: __m512i, lanes: __mmask16, at: __m512i) -> __m512i {
+        // SAFETY: each lane that is on reads a value of a node reached from the top, and values have slack after them.
+        unsafe { _mm512_mask_i32gather_epi32::<1>(other, lanes, at, self.0.cast()) }
+    }
+
+    /// Entries at offsets in units of an entry; `other` in the lanes that are off.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn entries(self, other: __m512i, lanes: __mmask16, at: __m512i) -> __m512i {
+        // SAFETY: each lane that is on reads an entry of a page or a large chunk reached from the top.
+        unsafe { _mm512_mask_i32gather_epi32::<4>(other, lanes, at, self.0.cast()) }
+    }
+
+    /// 64-bit words at offsets in units of 8 bytes, first of the lower then of the higher eight lanes; 0 where off.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn long_words(self, lanes: __mmask16, at: __m512i) -> [__m512i; 2] {
+        let zero = _mm512_setzero_si512();
+        let (low, high) = (_mm512_castsi512_si256(at), _mm512_extracti64x4_epi64::<1>(at));
+        let [low_lanes, high_lanes] = lanes.to_le_bytes();
+        [
+            // SAFETY: each lane that is on reads a bitmap, or keys, of a node reached from the top.
+            unsafe { _mm512_mask_i32gather_epi64::<8>(zero, low_lanes, low, self.0.cast()) },
+            // SAFETY: as above.
+            unsafe { _mm512_mask_i32gather_epi64::<8>(zero, high_lanes, high, self.0.cast()) },
+        ]
+    }
+
+    /// Asks for the line at an entry's anchor; nothing happens for leaves but that some line is fetched.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn prefetch(self, entry: u32) {
+        let entry = Entry::of_word(entry);
+        if !entry.is_leaf() {
+            _mm_prefetch::<_MM_HINT_T0>(self.0.wrapping_add(entry.at()).cast());
+        }
+    }
+}
+
+/// See [`Avx512::burst`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn burst<'a, A: VectorFamily, const WIDTH: u32>(
+    top: &[u32],
+    memory: Memory,
+    mut addresses: &'a [A],
+    mut answers: &'a mut [Option<NextHopId>],
+) {
+    while addresses.len() >= BURST {
+        (addresses, answers) = step::<A, WIDTH, 4>(top, memory, addresses, answers);
+    }
+    if addresses.len() >= BURST / 2 {
+        (addresses, answers) = step::<A, WIDTH, 2>(top, memory, addresses, answers);
+    }
+    if addresses.len() >= LANES {
+        (addresses, answers) = step::<A, WIDTH, 1>(top, memory, addresses, answers);
+    }
+    if !addresses.is_empty() {
+        let mut padded = [A::ZERO; LANES];
+        padded[..addresses.len()].copy_from_slice(addresses);
+        let mut padded_answers = [None; LANES];
+        step::<A, WIDTH, 1>(top, memory, &padded, &mut padded_answers);
+        answers.copy_from_slice(&padded_answers[..answers.len()]);
+    }
+}
+
+/// Looks up the first `N` registers' worth of addresses; returns the rest.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn step<'a, A: VectorFamily, const WIDTH: u32, const N: usize>(
+    top: &[u32],
+    memory: Memory,
+    addresses: &'a [A],
+    answers: &'a mut [Option<NextHopId>],
+) -> (&'a [A], &'a mut [Option<NextHopId>]) {
+    let (now, later) = addresses.split_at(N * LANES);
+    let (answers, answers_later) = answers.split_at_mut(N * LANES);
+    // SAFETY: this function has the features.
+    let entries = unsafe { A::pages::<N>(top, memory, now) };
+    // SAFETY: this function has the features, and the entries are from the line above.
+    let leaves = unsafe { A::below::<N, WIDTH>(memory, now, entries) };
+    store(leaves, answers);
+    (later, answers_later)
+}
+
+/// See [`Avx512::start`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn start<A: VectorFamily>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
+    // SAFETY: this function has the features.
+    let found = unsafe { A::pages::<4>(top, memory, addresses) };
+    for (entries, found) in entries.as_chunks_mut::<LANES>().0.iter_mut().zip(found) {
+        // SAFETY: sixteen words, of any alignment.
+        unsafe { _mm512_storeu_si512(entries.as_mut_ptr().cast(), found) };
+    }
+    for entry in entries {
+        memory.prefetch(*entry);
+    }
+}
+
+/// See [`Avx512::finish`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn finish<A: VectorFamily, const WIDTH: u32>(
+    memory: Memory,
+    addresses: &[A; BURST],
+    entries: &[u32; BURST],
+    answers: &mut [Option<NextHopId>; BURST],
+) {
+    let mut found = [_mm512_setzero_si512(); 4];
+    for (found, entries) in found.iter_mut().zip(entries.as_chunks::<LANES>().0) {
+        // SAFETY: sixteen words, of any alignment.
+        *found = unsafe { _mm512_loadu_si512(entries.as_ptr().cast()) };
+    }
+    // SAFETY: this function has the features; that the entries are from `start` is the promise of its caller.
+    let leaves = unsafe { A::below::<4, WIDTH>(memory, addresses, found) };
+    store(leaves, answers);
+}
+
+/// Writes leaves as answers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+#[expect(clippy::cast_possible_wrap, reason = "vectors of bits are made from signed words")]
+fn store<const N: usize>(leaves: [__m512i; N], answers: &mut [Option<NextHopId>]) {
+    let bits_of_answers = _mm512_set1_epi32(!Entry::LEAF as i32);
+    for (answers, leaves) in answers.as_chunks_mut::<LANES>().0.iter_mut().zip(leaves) {
+        let words = _mm512_and_si512(leaves, bits_of_answers);
+        // SAFETY: sixteen optional next hops are sixteen words, in which zero is `None` and all else a next hop.
+        unsafe { _mm512_storeu_si512(answers.as_mut_ptr().cast(), words) };
+    }
+}
+
+impl VectorFamily for Ipv4Addr {
+    const ZERO: Self = Self::UNSPECIFIED;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m512i; N] {
+        let top = Top64::load(&top.as_chunks::<64>().0[0]);
+        let mut entries = [_mm512_setzero_si512(); N];
+        for (entries, numbers) in entries.iter_mut().zip(v4_numbers::<N>(addresses)) {
+            let pages = top.entries(_mm512_srli_epi32::<26>(numbers));
+            let position = _mm512_and_si512(_mm512_srli_epi32::<15>(numbers), all(2047));
+            *entries = memory.entries(pages, nodes(pages), _mm512_add_epi32(offset_in_words(pages), position));
+        }
+        entries
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    unsafe fn below<const N: usize, const WIDTH: u32>(
+        memory: Memory,
+        addresses: &[Self],
+        mut entries: [__m512i; N],
+    ) -> [__m512i; N] {
+        let numbers = v4_numbers::<N>(addresses);
+        let mut below = 0;
+        for (entries, numbers) in entries.iter_mut().zip(numbers) {
+            *entries = in_small_chunks::<WIDTH>(memory, *entries, _mm512_srli_epi32::<8>(numbers));
+            below |= nodes(*entries);
+        }
+        if below != 0 {
+            let positions = numbers.map(|numbers| _mm512_and_si512(numbers, all(0xff)));
+            in_ranges::<N, WIDTH>(memory, &mut entries, &positions);
+        }
+        entries
+    }
+}
+
+impl VectorFamily for Ipv6Addr {
+    const ZERO: Self = Self::UNSPECIFIED;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m512i; N] {
+        // Positions 64 to 127 of the top are 2000::/3.
+        let global = Top64::load(&top.as_chunks::<64>().0[1]);
+        let mut entries = [_mm512_setzero_si512(); N];
+        for (entries, leading) in entries.iter_mut().zip(v6_words::<N, 0>(addresses)) {
+            let mut pages = global.entries(_mm512_srli_epi32::<23>(leading));
+            let elsewhere = _mm512_cmpneq_epi32_mask(_mm512_srli_epi32::<29>(leading), all(1));
+            if elsewhere != 0 {
+                let position = _mm512_srli_epi32::<23>(leading);
+                assert_eq!(top.len(), 512);
+                // SAFETY: 9 bits index the 512 entries of the top.
+                pages = unsafe { _mm512_mask_i32gather_epi32::<4>(pages, elsewhere, position, top.as_ptr().cast()) };
+            }
+            let position = _mm512_and_si512(_mm512_srli_epi32::<13>(leading), all(1023));
+            *entries = memory.entries(pages, nodes(pages), _mm512_add_epi32(offset_in_words(pages), position));
+        }
+        entries
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    unsafe fn below<const N: usize, const WIDTH: u32>(
+        memory: Memory,
+        addresses: &[Self],
+        mut entries: [__m512i; N],
+    ) -> [__m512i; N] {
+        let mut below = 0;
+        for (entries, leading) in entries.iter_mut().zip(v6_words::<N, 0>(addresses)) {
+            *entries = in_large_chunks(memory, *entries, leading);
+            below |= nodes(*entries);
+        }
+        // Two levels of ranges to a 32-bit word of the address.
+        if below != 0 && v6_ranges::<N, WIDTH, 1>(memory, addresses, &mut entries) {
+            let _deeper = v6_ranges::<N, WIDTH, 2>(memory, addresses, &mut entries)
+                && v6_ranges::<N, WIDTH, 3>(memory, addresses, &mut entries);
+        }
+        entries
+    }
+}
+
+/// Two levels of ranges, from the `WORD`-th 32 bits of the addresses; returns whether there are deeper nodes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn v6_ranges<const N: usize, const WIDTH: u32, const WORD: usize>(
+    memory: Memory,
+    addresses: &[Ipv6Addr],
+    entries: &mut [__m512i; N],
+) -> bool {
+    let words = v6_words::<N, WORD>(addresses);
+    if !in_ranges::<N, WIDTH>(memory, entries, &words.map(|word| _mm512_srli_epi32::<16>(word))) {
+        return false;
+    }
+    in_ranges::<N, WIDTH>(memory, entries, &words.map(|word| _mm512_and_si512(word, all(0xffff))))
+}
+
+/// A table of 64 entries in registers.
+struct Top64([__m512i; 4]);
+
+impl Top64 {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load(top: &[u32; 64]) -> Self {
+        let mut registers = [_mm512_setzero_si512(); 4];
+        for (register, entries) in registers.iter_mut().zip(top.as_chunks::<LANES>().0) {
+            // SAFETY: sixteen words, of any alignment.
+            *register = unsafe { _mm512_loadu_si512(entries.as_ptr().cast()) };
+        }
+        Self(registers)
+    }
+
+    /// The entries at the lowest six bits of each position.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn entries(&self, positions: __m512i) -> __m512i {
+        let [a, b, c, d] = self.0;
+        let low = _mm512_permutex2var_epi32(a, positions, b);
+        let high = _mm512_permutex2var_epi32(c, positions, d);
+        _mm512_mask_blend_epi32(_mm512_test_epi32_mask(positions, all(32)), low, high)
+    }
+}
+
+/// Small chunks: the lowest seven bits of `positions` choose.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn in_small_chunks<const WIDTH: u32>(memory: Memory, entries: __m512i, positions: __m512i) -> __m512i {
+    let lanes = nodes(entries);
+    let anchor = _mm512_and_si512(entries, all(Entry::OFFSET));
+    let is_right = _mm512_and_si512(_mm512_srli_epi32::<6>(positions), all(1));
+    let right = _mm512_test_epi32_mask(is_right, is_right);
+    let unused_bits = _mm512_andnot_si512(positions, all(63));
+    let words = memory.long_words(lanes, _mm512_add_epi32(anchor, is_right));
+    let halves = [_mm512_castsi512_si256(unused_bits), _mm512_extracti64x4_epi64::<1>(unused_bits)];
+    let counts = [0, 1].map(|half| {
+        let up_to_here = _mm512_srlv_epi64(_mm512_set1_epi64(-1), _mm512_cvtepu32_epi64(halves[half]));
+        _mm512_cvtepi64_epi32(_mm512_popcnt_epi64(_mm512_and_si512(words[half], up_to_here)))
+    });
+    let count = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(counts[0]), counts[1]);
+    let wide = wide::<WIDTH>(lanes, entries);
+    let scale = _mm512_mask_blend_epi32(wide, all(WIDTH), all(2));
+    let distance = _mm512_sllv_epi32(count, scale);
+    let anchor = _mm512_slli_epi32::<3>(anchor);
+    // Left of the anchor; or right of the bitmap, where the first value has count 1.
+    let first_right = _mm512_sub_epi32(all(word(SMALL_BITMAP)), _mm512_sllv_epi32(all(1), scale));
+    let offset =
+        _mm512_mask_add_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), distance), right, distance, first_right);
+    values::<WIDTH>(memory, entries, lanes, wide, _mm512_add_epi32(anchor, offset))
+}
+
+/// Large chunks: bits 19 to 32 of the address, of which `leading` has the first 32, choose.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn in_large_chunks(memory: Memory, entries: __m512i, leading: __m512i) -> __m512i {
+    let lanes = nodes(entries);
+    let anchor = _mm512_and_si512(entries, all(Entry::OFFSET));
+    let pair = _mm512_and_si512(_mm512_srli_epi32::<5>(leading), all(255));
+    let [low, high] = memory.long_words(lanes, _mm512_add_epi32(anchor, pair));
+    let bitmaps = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    let bitmap = _mm512_permutex2var_epi32(low, bitmaps, high);
+    let before = _mm512_permutex2var_epi32(low, _mm512_add_epi32(bitmaps, all(1)), high);
+    let unused_bits = _mm512_andnot_si512(leading, all(31));
+    let up_to_here = _mm512_srlv_epi32(all(u32::MAX), unused_bits);
+    let count = _mm512_add_epi32(before, _mm512_popcnt_epi32(_mm512_and_si512(bitmap, up_to_here)));
+    let first = _mm512_add_epi32(_mm512_add_epi32(anchor, anchor), all(word(LARGE_BITMAP / size_of::<Entry>())));
+    memory.entries(entries, lanes, _mm512_add_epi32(first, count))
+}
+
+/// Range nodes: the 16 bits in each lane of `positions` choose. Returns whether there are nodes below.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn in_ranges<const N: usize, const WIDTH: u32>(
+    memory: Memory,
+    entries: &mut [__m512i; N],
+    positions: &[__m512i; N],
+) -> bool {
+    let mut k = [_mm512_setzero_si512(); N];
+    for (layer, first_word) in (0..).zip(FIRST_WORD) {
+        let mut any = 0;
+        for n in 0..N {
+            let depth = _mm512_and_si512(_mm512_srli_epi32::<{ Entry::DEPTH_SHIFT }>(entries[n]), all(7));
+            let lanes = _mm512_mask_cmpgt_epu32_mask(nodes(entries[n]), depth, all(layer));
+            any |= lanes;
+            if lanes == 0 {
+                continue;
+            }
+            let anchor = _mm512_and_si512(entries[n], all(Entry::OFFSET));
+            let place = _mm512_sub_epi32(_mm512_sub_epi32(anchor, all(word(first_word + 1))), k[n]);
+            let words = memory.long_words(lanes, place);
+            let below = keys_below(words, positions[n]);
+            let five_k = _mm512_add_epi32(_mm512_slli_epi32::<2>(k[n]), k[n]);
+            k[n] = _mm512_mask_add_epi32(k[n], lanes, five_k, below);
+        }
+        if any == 0 {
+            break;
+        }
+    }
+    const { assert!(FAN_OUT == 5) };
+    let mut below = 0;
+    for (entries, k) in entries.iter_mut().zip(k) {
+        let lanes = nodes(*entries);
+        if lanes == 0 {
+            continue;
+        }
+        let wide = wide::<WIDTH>(lanes, *entries);
+        let anchor = _mm512_slli_epi32::<3>(_mm512_and_si512(*entries, all(Entry::OFFSET)));
+        let at = _mm512_add_epi32(anchor, _mm512_sllv_epi32(k, _mm512_mask_blend_epi32(wide, all(WIDTH), all(2))));
+        *entries = values::<WIDTH>(memory, *entries, lanes, wide, at);
+        below |= nodes(*entries);
+    }
+    below != 0
+}
+
+/// For each lane, how many of the four keys in its 64-bit word are less than its position.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+fn keys_below(words: [__m512i; 2], positions: __m512i) -> __m512i {
+    let four_times = _mm512_set1_epi64(0x0100_0100_0100_0100);
+    let second_lane = _mm512_set_epi64(
+        0x0808_0808_0808_0808,
+        0,
+        0x0808_0808_0808_0808,
+        0,
+        0x0808_0808_0808_0808,
+        0,
+        0x0808_0808_0808_0808,
+        0,
+    );
+    let copy = _mm512_or_si512(four_times, second_lane);
+    let halves = [_mm512_castsi512_si256(positions), _mm512_extracti64x4_epi64::<1>(positions)];
+    let counts = [0, 1].map(|half| {
+        let position = _mm512_shuffle_epi8(_mm512_cvtepu32_epi64(halves[half]), copy);
+        let less = _mm512_cmplt_epu16_mask(words[half], position);
+        let ones = _mm512_maskz_set1_epi16(less, 1);
+        _mm512_cvtepi64_epi32(_mm512_sad_epu8(ones, _mm512_setzero_si512()))
+    });
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(counts[0]), counts[1])
+}
+
+/// The values at byte offsets: entries from wide nodes, from others answers. Lanes that are off keep what they have.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn values<const WIDTH: u32>(
+    memory: Memory,
+    entries: __m512i,
+    lanes: __mmask16,
+    wide: __mmask16,
+    at: __m512i,
+) -> __m512i {
+    let values = memory.words(entries, lanes, at);
+    if WIDTH == 2 {
+        return values;
+    }
+    let narrow = lanes & !wide;
+    let answers = _mm512_and_si512(values, all((1 << (8 << WIDTH)) - 1));
+    _mm512_mask_or_epi32(values, narrow, answers, all(Entry::LEAF))
+}
+
+/// The lanes whose entry is a wide node.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn wide<const WIDTH: u32>(lanes: __mmask16, entries: __m512i) -> __mmask16 {
+    if WIDTH == 2 { lanes } else { _mm512_mask_test_epi32_mask(lanes, entries, all(Entry::WIDE)) }
+}
+
+/// The lanes whose entry is a node.
+#[inline]
+#[target_feature(enable = "avx512dq")]
+fn nodes(entries: __m512i) -> __mmask16 {
+    !_mm512_movepi32_mask(entries)
+}
+
+/// Where nodes lie, in units of an entry.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn offset_in_words(entries: __m512i) -> __m512i {
+    _mm512_slli_epi32::<1>(_mm512_and_si512(entries, all(Entry::OFFSET)))
+}
+
+/// The same word in every lane.
+#[inline]
+#[target_feature(enable = "avx512f")]
+#[expect(clippy::cast_possible_wrap, reason = "vectors of bits are made from signed words")]
+fn all(word: u32) -> __m512i {
+    _mm512_set1_epi32(word as i32)
+}
+
+/// A small number for [`all`].
+#[expect(clippy::cast_possible_truncation, reason = "sizes within a node")]
+const fn word(number: usize) -> u32 {
+    number as u32
+}
+
+/// IPv4 addresses as numbers, sixteen to a register.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn v4_numbers<const N: usize>(addresses: &[Ipv4Addr]) -> [__m512i; N] {
+    let mut numbers = [_mm512_setzero_si512(); N];
+    for (numbers, addresses) in numbers.iter_mut().zip(addresses.as_chunks::<LANES>().0) {
+        // SAFETY: sixteen addresses are 64 bytes, of any alignment.
+        let bytes = unsafe { _mm512_loadu_si512(addresses.as_ptr().cast()) };
+        *numbers = swap_bytes(bytes);
+    }
+    numbers
+}
+
+/// The `WORD`-th 32 bits of IPv6 addresses as numbers, sixteen to a register.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn v6_words<const N: usize, const WORD: usize>(addresses: &[Ipv6Addr]) -> [__m512i; N] {
+    let nth = all(word(WORD));
+    // Of two registers with four addresses each, the words of eight addresses; in the lower half.
+    let pick = _mm512_add_epi32(_mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0), nth);
+    let mut words = [_mm512_setzero_si512(); N];
+    for (words, addresses) in words.iter_mut().zip(addresses.as_chunks::<LANES>().0) {
+        let mut quarters = [_mm512_setzero_si512(); 4];
+        for (quarter, addresses) in quarters.iter_mut().zip(addresses.as_chunks::<4>().0) {
+            // SAFETY: four addresses are 64 bytes, of any alignment.
+            *quarter = unsafe { _mm512_loadu_si512(addresses.as_ptr().cast()) };
+        }
+        let [a, b, c, d] = quarters;
+        let high = _mm512_castsi512_si256(_mm512_permutex2var_epi32(c, pick, d));
+        *words = swap_bytes(_mm512_inserti64x4::<1>(_mm512_permutex2var_epi32(a, pick, b), high));
+    }
+    words
+}
+
+/// From network order.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn swap_bytes(words: __m512i) -> __m512i {
+    let order = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
+    _mm512_shuffle_epi8(words, order)
+}
+
+/// Addresses to a register.
+const LANES: usize = 16;
+
+// The loads above take an address for its bytes in network order; the standard library does not promise that it is stored
+// so, but here it is checked.
+const _: () = {
+    // SAFETY: both are four bytes, and any bytes are an array of bytes.
+    let v4: [u8; 4] = unsafe { std::mem::transmute(Ipv4Addr::new(1, 2, 3, 4)) };
+    assert!(matches!(v4, [1, 2, 3, 4]));
+    // SAFETY: as above, sixteen.
+    let v6: [u8; 16] = unsafe { std::mem::transmute(Ipv6Addr::new(0x0102, 0x0304, 0, 0, 0, 0, 0, 0x0f10)) };
+    assert!(matches!(v6, [1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 15, 16]));
+};
