@@ -1,0 +1,40 @@
+//! `ferry-bench`: what ferry's worker costs, measured beside its peers on the same ports.
+
+mod contestant;
+mod forward;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measures ferry's worker beside its peers.
+#[derive(Debug, Parser)]
+#[command(name = "ferry-bench", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One worker on one core against `dpdk-testpmd` in mac mode, interleaved, as a ratio of packets per second.
+    Forward(forward::Options),
+    /// One worker that forwards until its standard input ends; for each line there, prints the packets it has received.
+    #[command(hide = true)]
+    Worker(worker::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        Command::Forward(options) => forward::run(&options),
+        Command::Worker(options) => worker::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
