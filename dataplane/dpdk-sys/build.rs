@@ -11,15 +11,12 @@ use std::env;
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
-fn main() -> ExitCode {
-    match build() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            println!("cargo::error={problem}; {WHAT_TO_INSTALL}");
-            ExitCode::FAILURE
-        }
+fn main() {
+    // Cargo fails the build for this line, and shows it alone. Were we to fail as well, it would show everything else.
+    if let Err(problem) = build() {
+        println!("cargo::error={problem}; {WHAT_TO_INSTALL}");
     }
 }
 
@@ -29,7 +26,7 @@ fn build() -> Result<(), String> {
     let dpdk = pkg_config::Config::new()
         .atleast_version(OLDEST)
         .probe("libdpdk")
-        .map_err(|error| format!("no DPDK {OLDEST} or newer: {}", one_line(&error.to_string())))?;
+        .map_err(|error| format!("no DPDK {OLDEST} or newer: {}", in_short(&error)))?;
     let mut flags: Vec<String> = dpdk.include_paths.iter().map(|path| format!("-I{}", path.display())).collect();
     flags.extend(flags_that_are_not_paths()?);
     bind(&flags)?;
@@ -62,7 +59,7 @@ fn bind(flags: &[String]) -> Result<(), String> {
         .derive_default(true);
     // Without libclang, bindgen panics. Nothing of the builder is used after that.
     let bindings = panic::catch_unwind(AssertUnwindSafe(|| builder.generate()))
-        .map_err(|_| "no usable libclang (bindgen's panic is above)".to_owned())?
+        .map_err(|_| "no usable libclang for bindgen".to_owned())?
         .map_err(|error| format!("bindgen failed: {error}"))?;
     let path = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join("bindings.rs");
     bindings.write_to_file(&path).map_err(|error| format!("cannot write {}: {error}", path.display()))
@@ -77,8 +74,15 @@ fn compile_the_shim(flags: &[String]) -> Result<(), String> {
     compiler.try_compile("ferry_dpdk_shim").map_err(|error| format!("the shim does not compile: {error}"))
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The first line of what pkg-config itself said, if it ran.
+fn in_short(error: &pkg_config::Error) -> String {
+    match error {
+        pkg_config::Error::Failure { output, .. } | pkg_config::Error::ProbeFailure { output, .. } => {
+            String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("").trim_end_matches('.').to_owned()
+        }
+        pkg_config::Error::Command { cause, .. } => format!("pkg-config does not run: {cause}"),
+        other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+    }
 }
 
 const OLDEST: &str = "22.11";
