@@ -91,7 +91,7 @@ impl Eal {
         }
         log::capture(config.log_level).map_err(EalError::NoLog)?;
         let thread = EalThread::start(config.cpus.clone(), arguments, memory)?;
-        let eal = Self(Arc::new(Inner { memory, thread, pools: Mutex::default(), started_ports: Mutex::default() }));
+        let eal = Self(Arc::new(Inner { memory, thread, pools: Mutex::default(), claimed_ports: Mutex::default() }));
         for device in &config.devices {
             eal.bring_up(device)?;
         }
@@ -107,7 +107,8 @@ impl Eal {
     /// The ports there are: one for each device, until it is closed.
     #[must_use]
     pub fn ports(&self) -> Vec<PortInfo> {
-        port_ids().filter_map(PortInfo::of).collect()
+        let _unchanged = self.port_table();
+        list_ports()
     }
 
     /// Attaches a virtual device to the running EAL. It becomes a port of its name.
@@ -129,6 +130,7 @@ impl Eal {
     }
 
     fn bring_up(&self, device: &Device) -> Result<(), EalError> {
+        let _unchanged = self.port_table();
         match device.bus() {
             Bus::Virtual => attach_virtual(device),
             Bus::Pci => find_pci(device),
@@ -140,9 +142,10 @@ impl Eal {
         lock(&self.0.pools).push(Pool { raw: pool, buffers });
     }
 
-    /// Which ports somebody has started.
-    pub(crate) fn started_ports(&self) -> MutexGuard<'_, BTreeSet<u16>> {
-        lock(&self.0.started_ports)
+    /// Locks DPDK's table of ports, which it does not do itself: while this is held, none is attached, claimed or
+    /// closed. In it are the ports somebody has claimed.
+    pub(crate) fn port_table(&self) -> MutexGuard<'_, BTreeSet<u16>> {
+        lock(&self.0.claimed_ports)
     }
 }
 
@@ -284,7 +287,7 @@ struct Inner {
     memory: Memory,
     thread: EalThread,
     pools: Mutex<Vec<Pool>>,
-    started_ports: Mutex<BTreeSet<u16>>,
+    claimed_ports: Mutex<BTreeSet<u16>>,
 }
 
 impl Drop for Inner {
@@ -485,6 +488,11 @@ fn card_hint(device: &Device) -> String {
 /// What DPDK said, to end an error's message with.
 pub(crate) fn said(log: &[String]) -> String {
     if log.is_empty() { String::new() } else { format!(" (DPDK said: {})", log.join("; ")) }
+}
+
+/// The ports there are; the caller holds the table.
+pub(crate) fn list_ports() -> Vec<PortInfo> {
+    port_ids().filter_map(PortInfo::of).collect()
 }
 
 /// The numbers of the ports there are.

@@ -17,7 +17,7 @@
 //!
 //! let config = EalConfig { devices: vec!["net_af_packet0,iface=veth0".parse()?], ..EalConfig::default() };
 //! let eal = Eal::start(&config)?;
-//! println!("{}", eal.memory());
+//! println!("packet memory: {}", eal.memory());
 //! let pool = Mempool::new(&eal, MempoolConfig::default())?;
 //! let (port, queues) = Port::start(&eal, "net_af_packet0", &PortConfig::default(), &pool)?;
 //! println!("{} is {}", port.name(), port.link());

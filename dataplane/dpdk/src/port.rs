@@ -8,8 +8,10 @@
 //! stopped and closed when the last of them is dropped: no worker can be polling a queue that has gone. A closed port is
 //! gone until the process ends.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use dpdk_sys as sys;
@@ -20,11 +22,15 @@ use crate::mempool::Mempool;
 use crate::queue::{RxQueue, TxQueue, WorkerPort};
 
 /// The control thread's end of a port.
+///
+/// It can be sent to another thread but not shared (`Send`, not `Sync`): drivers keep sums while they answer what they
+/// are asked, without a lock.
 #[derive(Debug)]
 pub struct Port {
     started: Arc<StartedPort>,
     mac: [u8; 6],
     remarks: Vec<Remark>,
+    _unshared: PhantomData<Cell<()>>,
 }
 
 /// How to start a port.
@@ -57,6 +63,15 @@ impl Default for PortConfig {
     }
 }
 
+impl PortConfig {
+    /// How long a frame may be in the device at this MTU, in bytes: the least
+    /// [`frame_room`](crate::MempoolConfig::frame_room) of its buffers.
+    #[must_use]
+    pub fn longest_frame(&self) -> u16 {
+        self.mtu.saturating_add(FRAME_OVERHEAD)
+    }
+}
+
 /// A started port's queues, to be dealt out to the workers.
 #[derive(Debug)]
 pub struct Queues {
@@ -82,9 +97,10 @@ impl Port {
     ///
     /// [`PortError`]; the device is then as before, and may be started otherwise.
     pub fn start(eal: &Eal, name: &str, config: &PortConfig, pool: &Mempool) -> Result<(Self, Queues), PortError> {
-        let (id, info) = find(eal, name)?;
+        let claim = Claim::new(eal, name)?;
+        let id = claim.id;
+        let info = eal::device_info(id).ok_or_else(|| PortError::Silent { name: name.to_owned() })?;
         check(name, config, &info, pool)?;
-        let claim = Claim::new(eal, id, name)?;
         let mut remarks = Vec::new();
         let setup = Setup { id, name, config, info: &info, pool };
         setup.configure(&mut remarks)?;
@@ -98,7 +114,7 @@ impl Port {
         setup.promiscuous(&mut remarks)?;
         let rx = (0..config.rx_queues).map(|queue| RxQueue::new(Arc::clone(&started), queue)).collect();
         let tx = (0..config.tx_queues).map(|queue| TxQueue::new(Arc::clone(&started), queue)).collect();
-        Ok((Self { started, mac: eal::mac(id), remarks }, Queues { rx, tx }))
+        Ok((Self { started, mac: eal::mac(id), remarks, _unshared: PhantomData }, Queues { rx, tx }))
     }
 
     /// The name of its device.
@@ -278,6 +294,12 @@ pub enum PortError {
         /// What DPDK has, so that the message is enough to fix the file.
         probed: Vec<String>,
     },
+    /// The driver does not answer.
+    #[error("the driver of `{name}` does not tell what the device can do")]
+    Silent {
+        /// The port.
+        name: String,
+    },
     /// A port can be started once.
     #[error("port `{name}` is started already")]
     AlreadyStarted {
@@ -342,13 +364,12 @@ pub enum PortError {
     },
 }
 
-/// The port of that name, and what its driver tells of it.
-fn find(eal: &Eal, name: &str) -> Result<(u16, sys::rte_eth_dev_info), PortError> {
-    let found = eal::port_id(name).and_then(|id| Some((id, eal::device_info(id)?)));
-    found.ok_or_else(|| PortError::UnknownDevice {
+/// The caller holds the table of ports.
+fn unknown(name: &str) -> PortError {
+    PortError::UnknownDevice {
         name: name.to_owned(),
-        probed: eal.ports().into_iter().map(|port| port.name).collect(),
-    })
+        probed: eal::list_ports().into_iter().map(|port| port.name).collect(),
+    }
 }
 
 /// Everything that can be known to fail beforehand.
@@ -368,7 +389,7 @@ fn check(name: &str, config: &PortConfig, info: &sys::rte_eth_dev_info, pool: &M
     if !(least..=most).contains(&config.mtu) {
         return Err(PortError::Mtu { name: name.to_owned(), wanted: config.mtu, least, most });
     }
-    let needed = usize::from(config.mtu) + FRAME_OVERHEAD;
+    let needed = usize::from(config.longest_frame());
     let room = pool.frame_room();
     if needed > room {
         return Err(PortError::BuffersTooSmall { name: name.to_owned(), mtu: config.mtu, needed, room });
@@ -497,8 +518,10 @@ struct Claim {
 }
 
 impl Claim {
-    fn new(eal: &Eal, id: u16, name: &str) -> Result<Self, PortError> {
-        if eal.started_ports().insert(id) {
+    fn new(eal: &Eal, name: &str) -> Result<Self, PortError> {
+        let mut claimed = eal.port_table();
+        let id = eal::port_id(name).ok_or_else(|| unknown(name))?;
+        if claimed.insert(id) {
             Ok(Self { eal: eal.clone(), id, name: name.to_owned() })
         } else {
             Err(PortError::AlreadyStarted { name: name.to_owned() })
@@ -508,7 +531,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.eal.started_ports().remove(&self.id);
+        self.eal.port_table().remove(&self.id);
     }
 }
 
@@ -531,6 +554,7 @@ impl StartedPort {
 
 impl Drop for StartedPort {
     fn drop(&mut self) {
+        let _unchanged = self.claim.eal.port_table();
         // A driver that will not stop is closed all the same; there is nobody left to tell.
         // SAFETY: started by `Port::start`, and no queue is left to poll it: each holds `self`.
         unsafe { sys::rte_eth_dev_stop(self.id()) };
@@ -543,7 +567,7 @@ impl Drop for StartedPort {
 const DEFAULT_MTU: u16 = 1500;
 
 /// Around an IP packet: the Ethernet header, two VLAN tags, and the frame check sequence while it is in the device.
-const FRAME_OVERHEAD: usize = 14 + 2 * 4 + 4;
+const FRAME_OVERHEAD: u16 = 14 + 2 * 4 + 4;
 
 /// `-ENOTSUP`.
 const NOT_SUPPORTED: c_int = -95;

@@ -35,6 +35,28 @@ fn a_capture_is_received_and_another_is_written() {
     });
 }
 
+/// The capture driver chains buffers for a frame longer than one, whatever was configured.
+#[test]
+fn of_a_frame_in_several_buffers_only_the_first_is_ours_to_see() {
+    alone(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let (received, sent) = (directory.path().join("received.pcap"), directory.path().join("sent.pcap"));
+        fs::write(&received, capture(&[vec![1; 5000], vec![2; 60], vec![3; 5000]])).unwrap();
+        let eal = start(&[&format!("net_pcap0,rx_pcap={},tx_pcap={}", received.display(), sent.display())]);
+        let pool = pool(&eal);
+        let (_control, mut port) = port(&eal, "net_pcap0", &pool);
+        let mut burst = Burst::new();
+        port.receive(&mut burst);
+        let lengths: Vec<usize> = burst.iter().map(|frame| frame.bytes().len()).collect();
+        assert_eq!(lengths, [pool.frame_room(), 60, pool.frame_room()]);
+        assert!(burst[0].bytes().iter().all(|byte| *byte == 1));
+        burst[0].truncate(100);
+        assert_eq!(burst[0].bytes(), [1; 100]);
+        drop(burst);
+        assert_eq!(pool.available(), pool.buffers(), "the whole chain comes home");
+    });
+}
+
 /// A capture file of these frames, all at time zero.
 fn capture(frames: &[Vec<u8>]) -> Vec<u8> {
     // Magic, version 2.4, zone, accuracy, longest frame, Ethernet.

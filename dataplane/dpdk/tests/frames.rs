@@ -3,7 +3,9 @@
 #[path = "scene/mod.rs"]
 mod scene;
 
-use dpdk::WorkerPort;
+use std::thread;
+
+use dpdk::{PortConfig, WorkerPort};
 use pipeline::{BURST, Burst, Frame, Port};
 use scene::{BUFFERS, alone, numbered, numbers, pool, port, start};
 
@@ -136,6 +138,33 @@ fn every_buffer_comes_home_from_bursts_rings_and_ports() {
             ring.transmit(&mut burst);
             drain(&mut ring);
         }
+        assert_eq!(pool.available(), BUFFERS);
+    });
+}
+
+#[test]
+fn workers_on_queues_of_their_own_share_a_pool_and_lose_nothing() {
+    alone(|| {
+        let eal = start(&["net_null0"]);
+        let pool = pool(&eal);
+        let config = PortConfig { rx_queues: 2, tx_queues: 2, ..PortConfig::default() };
+        let (control, queues) = dpdk::Port::start(&eal, "net_null0", &config, &pool).unwrap();
+        let forward = |mut port: WorkerPort| {
+            let eal = eal.clone();
+            thread::spawn(move || {
+                let _registered = eal.register_worker_thread().unwrap();
+                let mut burst = Burst::new();
+                for _turn in 0..1000 {
+                    port.receive(&mut burst);
+                    burst.truncate(BURST / 2);
+                    port.transmit(&mut burst);
+                }
+            })
+        };
+        let workers: Vec<_> = queues.into_worker_ports().into_iter().map(forward).collect();
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        let stats = control.stats();
+        assert_eq!((stats.rx_packets, stats.tx_packets), (2 * 1000 * 64, 2 * 1000 * 32));
         assert_eq!(pool.available(), BUFFERS);
     });
 }
