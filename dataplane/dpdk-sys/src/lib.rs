@@ -8,6 +8,8 @@
 //! - where a frame's address and length lie in an mbuf, as `FERRY_MBUF_...`. An mbuf itself is opaque: releases after
 //!   22.11 move its fields into unnamed unions, whose names in Rust would then differ, while `offsetof` stays the same.
 //!   So the hot accessors cost no call and no release breaks them.
+//!
+//! Run with DPDK 22.11.11; compiled against the headers of 24.11.4 as well.
 
 // UNSAFETY: foreign functions are this crate's whole content. It calls none of them.
 #![allow(unsafe_code, reason = "bindings: declarations of foreign functions")]
