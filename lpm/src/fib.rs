@@ -6,23 +6,14 @@ use crate::arena::{Arena, Block, Heap};
 use crate::entry::Entry;
 use crate::family::{Family, position};
 use crate::generations::{Generations, Retired};
-use crate::prefix::{Address, Prefix};
+use crate::prefix::Address;
 use crate::range;
 use crate::rib::{Press, Rib, Scratch};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Avx512;
 use crate::sync::Arc;
-use crate::table::{NextHopId, RouteTable};
+use crate::table::{Change, NextHopId, RouteTable};
 use crate::width::Width;
-
-/// One change to a table of routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change<A: Address> {
-    /// Sends the prefix to the next hop, whether or not it was there before.
-    Set(Prefix<A>, NextHopId),
-    /// Forgets the prefix, if it was there.
-    Remove(Prefix<A>),
-}
 
 /// The writer's end: owns the routes, and publishes each batch of changes as one new [`Fib`].
 ///
@@ -155,6 +146,10 @@ impl<A: Address> FibWriter<A> {
         let (heap, retired) = (&mut self.heap, &mut self.retired);
         let mut press = Press { heap, retired, width: self.width, generation, scratch: &mut self.scratch };
         self.rib.compile(&mut press);
+        for retired in &mut self.retired {
+            self.waiting += retired.block.len_bytes();
+            retired.born = retired.born.max(self.moved);
+        }
         if self.heap.moves() != moves {
             // Whoever holds an older snapshot has the older arena; in this one nobody can reach what was retired.
             self.moved = generation;
@@ -179,10 +174,6 @@ impl<A: Address> FibWriter<A> {
     /// Makes what is compiled the current snapshot.
     fn publish(&mut self) {
         let snapshot = Snapshot::new(self.rib.top(), self.width, self.heap.arena());
-        for retired in &mut self.retired {
-            self.waiting += retired.block.len_bytes();
-            retired.born = retired.born.max(self.moved);
-        }
         self.generations.publish(snapshot, &mut self.retired);
         if self.waiting > TOLERATED_WAITING || self.generations.next_number().is_multiple_of(RECLAIM_EVERY) {
             self.reclaim();

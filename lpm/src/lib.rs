@@ -17,6 +17,7 @@
 //! ```
 
 mod arena;
+mod audit;
 mod burst;
 mod chunk;
 mod entry;
@@ -32,7 +33,8 @@ mod sync;
 mod table;
 mod width;
 
+pub use audit::{Audit, Disagreement};
 pub use burst::{BURST, InFlight};
-pub use fib::{Change, Fib, FibWriter, Usage};
+pub use fib::{Fib, FibWriter, Usage};
 pub use prefix::{Address, Prefix, PrefixError};
-pub use table::{NextHopId, RouteTable};
+pub use table::{Change, NextHopId, RouteTable};

@@ -1,6 +1,13 @@
 //! What the tests of this crate share: changes that nest and collide, and every address worth asking about.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::cast_possible_truncation,
+    reason = "each test binary uses a part of it; test sizes are small"
+)]
+
+use std::io::Read;
 
 use lpm::{Address, Change, Fib, NextHopId, Prefix, RouteTable};
 use proptest::prelude::*;
@@ -70,4 +77,44 @@ pub(crate) fn agree<A: Address>(fib: &Fib<A>, golden: &RouteTable<A>, addresses:
         prop_assert_eq!(in_burst, expected, "{} in a burst", address);
     }
     Ok(())
+}
+
+/// Numbers without a pattern, the same in every run: splitmix64.
+pub(crate) struct Noise(pub(crate) u64);
+
+impl Noise {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).expect("less than a usize")
+    }
+
+    /// Any order.
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for n in (1..items.len()).rev() {
+            items.swap(n, self.below(n + 1));
+        }
+    }
+}
+
+/// The routes of the real full table that are of this family, in the order of the file; every tenth if this is not an
+/// optimised build. `None`, and a word about it, where the data is not there.
+pub(crate) fn full_table<A: Address>() -> Option<Vec<(Prefix<A>, NextHopId)>> {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/routes/bart_prefixes_2024plus.txt.gz");
+    let Ok(compressed) = std::fs::File::open(file) else {
+        println!("skipped: the table {file} is not here");
+        return None;
+    };
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(compressed).read_to_string(&mut text).expect("the table is gzip of text");
+    let step = if cfg!(debug_assertions) { 10 } else { 1 };
+    let prefixes = text.lines().filter_map(|line| line.trim_end().parse::<Prefix<A>>().ok()).step_by(step);
+    let mut noise = Noise(0);
+    Some(prefixes.map(|prefix| (prefix, NextHopId::new((noise.next() % 254) as u32))).collect())
 }
