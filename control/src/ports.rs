@@ -1,0 +1,196 @@
+//! The ports as the control thread knows them: names, addresses, and the networks on their links.
+//!
+//! ferry is a strong host (RFC 1122 section 3.3.4.2): a port answers for its own addresses on the link, not for another
+//! port's. A packet that reaches any port for any own address is answered all the same: routing knows them all.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use boundary::{PortId, PortState};
+use control_api::{ApiError, ErrorKind, Family, InterfaceAddress, Network};
+
+/// A port, from the configuration and the device under it.
+#[derive(Debug, Clone)]
+pub struct PortInfo {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The device under it, as DPDK is told.
+    pub device: String,
+    /// Its addresses, the one to speak with first of each family.
+    pub addresses: Vec<InterfaceAddress>,
+    /// What workers know of it.
+    pub state: PortState,
+}
+
+impl PortInfo {
+    /// Its addresses of a family.
+    fn of(&self, family: Family) -> impl Iterator<Item = InterfaceAddress> + '_ {
+        self.addresses.iter().copied().filter(move |own| own.family() == family)
+    }
+
+    /// Whether it answers for `address` on its link.
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        address == self.state.link_local || self.addresses.iter().any(|own| own.address() == address)
+    }
+
+    /// Whether a neighbour on its link can have `address`.
+    pub(crate) fn can_have_neighbour(&self, address: IpAddr) -> bool {
+        let is_on_link = match address {
+            IpAddr::V6(address) if address.is_unicast_link_local() => true,
+            _ => self.addresses.iter().any(|own| own.can_have_neighbour(address)),
+        };
+        is_on_link && !self.has(address)
+    }
+
+    /// The own address to speak with to `other` on the link, or about something that came over it.
+    ///
+    /// One of the same network if there is one, so that a trace shows the address the link is known by.
+    pub(crate) fn speaks_to(&self, other: IpAddr) -> Option<IpAddr> {
+        match other {
+            IpAddr::V6(other) if other.is_unicast_link_local() => Some(self.state.link_local.into()),
+            _ => {
+                let mut own = self.of(Family::of(other));
+                let first = own.next();
+                let same_network = first.into_iter().chain(own).find(|own| own.network().contains(other));
+                same_network.or(first).map(InterfaceAddress::address)
+            }
+        }
+    }
+}
+
+/// All ports, by [`PortId`].
+#[derive(Debug)]
+pub(crate) struct Ports(Vec<PortInfo>);
+
+impl Ports {
+    pub(crate) const fn new(ports: Vec<PortInfo>) -> Self {
+        Self(ports)
+    }
+
+    /// The ports with their ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PortId, &PortInfo)> {
+        self.0.iter().enumerate().map(|(index, port)| {
+            (PortId(u16::try_from(index).expect("the forwarding state numbers ports with 16 bits")), port)
+        })
+    }
+
+    /// The port with this id; `None` for an id that nobody was given.
+    pub(crate) fn get(&self, id: PortId) -> Option<&PortInfo> {
+        self.0.get(id.index())
+    }
+
+    /// The port with this id, which came from here.
+    pub(crate) fn port(&self, id: PortId) -> &PortInfo {
+        self.get(id).expect("routes and neighbours name ports that are there")
+    }
+
+    /// The port a person calls `name`.
+    pub(crate) fn named(&self, name: &str) -> Result<PortId, ApiError> {
+        self.iter().find(|(_, port)| port.name == name).map(|(id, _)| id).ok_or_else(|| {
+            let names: Vec<_> = self.0.iter().map(|port| port.name.as_str()).collect();
+            ApiError::new(ErrorKind::UnknownPort, format!("there is no port `{name}`"))
+                .with_hint(format!("name one of: {}", names.join(", ")))
+        })
+    }
+
+    /// Whether `address` is one of ours, on whatever port; link-local ones belong to their port alone.
+    pub(crate) fn own(&self, address: IpAddr) -> bool {
+        self.owner(address).is_some()
+    }
+
+    /// The port that has `address`.
+    pub(crate) fn owner(&self, address: IpAddr) -> Option<PortId> {
+        self.iter().find(|(_, port)| port.addresses.iter().any(|own| own.address() == address)).map(|(id, _)| id)
+    }
+
+    /// The port on whose network `address` can be a neighbour; of nested networks the narrowest.
+    pub(crate) fn on_link(&self, address: IpAddr) -> Option<PortId> {
+        let networks = self.iter().flat_map(|(id, port)| port.addresses.iter().map(move |own| (id, *own)));
+        networks.filter(|(_, own)| own.can_have_neighbour(address)).max_by_key(|(_, own)| own.len()).map(|(id, _)| id)
+    }
+
+    /// Whether `address` is the broadcast of a network on a link.
+    pub(crate) fn is_broadcast(&self, address: Ipv4Addr) -> bool {
+        self.0.iter().flat_map(|port| &port.addresses).any(|own| own.broadcast() == Some(address))
+    }
+
+    /// The own address to speak with to `other` about something that came in through `port`: the port's, or if it has
+    /// none another's, for links without addresses of their own (RFC 7404, RFC 1812 section 2.2.7).
+    pub(crate) fn speaks_to(&self, other: IpAddr, port: PortId) -> Option<IpAddr> {
+        let ports = self.get(port).into_iter().chain(&self.0);
+        ports.into_iter().find_map(|port| port.speaks_to(other))
+    }
+
+    /// Addresses of a network on the link that are no host's: its own, where it has one, and its broadcast.
+    pub(crate) fn not_hosts(own: InterfaceAddress) -> impl Iterator<Item = Ipv4Addr> {
+        let network = match own.network() {
+            Network::V4(network) => own.broadcast().map(|_| network.address()),
+            Network::V6(_) => None,
+        };
+        network.into_iter().chain(own.broadcast())
+    }
+}
+
+/// Whether nobody can have sent from `source`, so that nobody is to be told (RFC 1812 section 5.3.7).
+pub(crate) const fn is_martian_source_v4(source: Ipv4Addr) -> bool {
+    source.octets()[0] == 0 || source.is_loopback() || source.octets()[0] >= 224
+}
+
+/// The same of IPv6 (RFC 4291 section 2.5, RFC 4443 section 2.4 e.6).
+pub(crate) const fn is_martian_source_v6(source: Ipv6Addr) -> bool {
+    source.is_unspecified() || source.is_loopback() || source.is_multicast()
+}
+
+#[cfg(test)]
+mod tests {
+    use packet::ethernet::MacAddr;
+
+    use super::*;
+
+    fn port(name: &str, addresses: &[&str]) -> PortInfo {
+        let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+        PortInfo {
+            name: name.to_owned(),
+            device: String::new(),
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            state: PortState { mac, mtu: boundary::Mtu::ETHERNET, link_local: mac.link_local(), promiscuous: false },
+        }
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_narrowest_network_says_which_link_a_neighbour_is_on() {
+        let ports = Ports::new(vec![port("wide", &["10.0.0.1/8"]), port("narrow", &["10.1.0.1/16"])]);
+        assert_eq!(ports.on_link(ip("10.1.2.3")), Some(PortId(1)));
+        assert_eq!(ports.on_link(ip("10.2.2.3")), Some(PortId(0)));
+        assert_eq!(ports.on_link(ip("11.0.0.1")), None);
+    }
+
+    #[test]
+    fn a_network_s_own_address_and_broadcast_are_no_neighbours_except_between_two_routers() {
+        let ports =
+            Ports::new(vec![port("lan", &["192.0.2.1/24"]), port("p2p", &["198.51.100.0/31", "2001:db8::1/127"])]);
+        for nobody in ["192.0.2.0", "192.0.2.255", "192.0.2.1"] {
+            assert_eq!(ports.on_link(ip(nobody)), None, "{nobody}");
+        }
+        assert_eq!(ports.on_link(ip("198.51.100.1")), Some(PortId(1)), "RFC 3021");
+        assert_eq!(ports.on_link(ip("2001:db8::")), Some(PortId(1)), "RFC 6164");
+    }
+
+    #[test]
+    fn a_port_speaks_with_the_address_of_the_listener_s_network() {
+        let port = port("lan", &["192.0.2.1/24", "198.51.100.1/24", "2001:db8::1/64"]);
+        assert_eq!(port.speaks_to(ip("198.51.100.9")), Some(ip("198.51.100.1")));
+        assert_eq!(port.speaks_to(ip("203.0.113.9")), Some(ip("192.0.2.1")), "or else with its first");
+        assert_eq!(port.speaks_to(ip("2001:db8:9::9")), Some(ip("2001:db8::1")));
+        assert_eq!(port.speaks_to(ip("fe80::9")), Some(port.state.link_local.into()));
+    }
+
+    #[test]
+    fn a_port_without_addresses_speaks_with_another_s() {
+        let ports = Ports::new(vec![port("bare", &[]), port("lan", &["192.0.2.1/24"])]);
+        assert_eq!(ports.speaks_to(ip("203.0.113.9"), PortId(0)), Some(ip("192.0.2.1")));
+    }
+}

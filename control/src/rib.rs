@@ -1,0 +1,314 @@
+//! The routes of one family, and the forwarding table that follows from them.
+//!
+//! Two things are told apart here. A **route** is what somebody wants: a port's address, or a person. A **host** is a
+//! neighbour whose MAC address is known; it appears in the forwarding table alone, as the most specific route to itself,
+//! for as long as it is known and only where the routes lead to its link anyway. So a packet to a host that nobody has
+//! talked to yet meets the network's own entry and is held until the host is found, and a route that a person put above
+//! the host, or right at it, wins.
+//!
+//! For one network there may be a route of each protocol; the first in the order of [`Protocol`] counts.
+//!
+//! Every change of routes or hosts is written down as the few changes of the forwarding table that follow, and they are
+//! applied together when [`Table::forwarding`] is asked for.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use boundary::PortId;
+use lpm::{Address, Change, Fib, FibWriter, NextHopId, Prefix};
+
+use crate::next_hops::Key;
+
+/// Who wants a route, in the order of preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Protocol {
+    /// A port's address: the address itself, and those of its network that are no host's.
+    Local,
+    /// A port's address: the network on its link.
+    Connected,
+    /// A person, in the configuration or through the API.
+    Static,
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To ourselves.
+    Local,
+    /// To no host: a network's own address, or its broadcast.
+    Broadcast,
+    /// To the hosts on this port's link.
+    Link(PortId),
+    /// To a gateway on this port's link.
+    Gateway(PortId, IpAddr),
+    /// Nowhere, in silence.
+    Blackhole,
+    /// Nowhere, and the sender is told.
+    Unreachable,
+}
+
+impl Way {
+    /// The next hop it takes.
+    pub(crate) const fn next_hop(self) -> Key {
+        match self {
+            Self::Local => Key::Local,
+            Self::Broadcast | Self::Blackhole => Key::Blackhole,
+            Self::Link(port) => Key::Link(port),
+            Self::Gateway(port, gateway) => Key::Neighbour(port, gateway),
+            Self::Unreachable => Key::Unreachable,
+        }
+    }
+
+    /// The port it leaves through.
+    pub(crate) const fn port(self) -> Option<PortId> {
+        match self {
+            Self::Link(port) | Self::Gateway(port, _) => Some(port),
+            Self::Local | Self::Broadcast | Self::Blackhole | Self::Unreachable => None,
+        }
+    }
+}
+
+/// A route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// Where it leads.
+    pub(crate) way: Way,
+    /// The next hop it holds.
+    pub(crate) next_hop: NextHopId,
+}
+
+/// The routes and hosts of a family.
+#[derive(Debug)]
+pub(crate) struct Table<A: Address> {
+    routes: BTreeMap<(Prefix<A>, Protocol), Route>,
+    hosts: BTreeMap<(A, PortId), NextHopId>,
+    writer: FibWriter<A>,
+    changes: Vec<Change<A>>,
+}
+
+impl<A: Address> Default for Table<A> {
+    fn default() -> Self {
+        Self { routes: BTreeMap::new(), hosts: BTreeMap::new(), writer: FibWriter::default(), changes: Vec::new() }
+    }
+}
+
+impl<A: Address> Table<A> {
+    /// Adds a route, or puts it in place of the protocol's route there was.
+    pub(crate) fn insert(&mut self, prefix: Prefix<A>, protocol: Protocol, route: Route) -> Option<Route> {
+        let before = self.routes.insert((prefix, protocol), route);
+        self.follow(prefix);
+        before
+    }
+
+    /// Removes a protocol's route.
+    pub(crate) fn remove(&mut self, prefix: Prefix<A>, protocol: Protocol) -> Option<Route> {
+        let removed = self.routes.remove(&(prefix, protocol))?;
+        self.follow(prefix);
+        Some(removed)
+    }
+
+    /// A protocol's route to exactly `prefix`.
+    pub(crate) fn get(&self, prefix: Prefix<A>, protocol: Protocol) -> Option<&Route> {
+        self.routes.get(&(prefix, protocol))
+    }
+
+    /// The route to exactly `prefix` that counts.
+    pub(crate) fn best(&self, prefix: Prefix<A>) -> Option<(Protocol, &Route)> {
+        let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
+        self.routes.range(of_prefix).next().map(|((_, protocol), route)| (*protocol, route))
+    }
+
+    /// The most specific route that contains `address`.
+    ///
+    /// Prefixes are ordered so that one comes right before all that it covers. So the last one up to `address` either
+    /// contains it, and nothing more specific does, or whatever contains both is no longer than what they share.
+    pub(crate) fn longest_match(&self, address: A) -> Option<(Prefix<A>, Protocol, &Route)> {
+        let mut at = Prefix::host(address);
+        loop {
+            let ((candidate, _), _) = self.routes.range(..=(at, Protocol::Static)).next_back()?;
+            if candidate.contains(address) {
+                return self.best(*candidate).map(|(protocol, route)| (*candidate, protocol, route));
+            }
+            at = Prefix::containing(address, shared_len(candidate.address(), address));
+        }
+    }
+
+    /// A neighbour's MAC address is known: its own next hop is this.
+    pub(crate) fn host_found(&mut self, address: A, port: PortId, next_hop: NextHopId) {
+        self.hosts.insert((address, port), next_hop);
+        self.follow_host(address);
+    }
+
+    /// A neighbour's MAC address is known no more; returns the next hop it had.
+    pub(crate) fn host_lost(&mut self, address: A, port: PortId) -> Option<NextHopId> {
+        let next_hop = self.hosts.remove(&(address, port))?;
+        self.follow_host(address);
+        Some(next_hop)
+    }
+
+    /// A known neighbour's own next hop.
+    pub(crate) fn host(&self, address: A, port: PortId) -> Option<NextHopId> {
+        self.hosts.get(&(address, port)).copied()
+    }
+
+    /// Whether the forwarding table is behind.
+    pub(crate) fn is_changed(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// The forwarding table as it follows from routes and hosts.
+    pub(crate) fn forwarding(&mut self) -> Fib<A> {
+        if self.changes.is_empty() { self.writer.snapshot() } else { self.writer.apply(self.changes.drain(..)) }
+    }
+
+    /// Every route, those that do not count included, in the order of their prefixes and then of preference.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Prefix<A>, Protocol, &Route)> {
+        self.routes.iter().map(|((prefix, protocol), route)| (*prefix, *protocol, route))
+    }
+
+    /// How many routes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// The route to `prefix` changed: so does its entry, and those of hosts inside.
+    fn follow(&mut self, prefix: Prefix<A>) {
+        self.follow_entry(prefix);
+        let inside = (prefix.address(), PortId(0))..=(prefix.last(), PortId(u16::MAX));
+        let hosts: Vec<A> = self.hosts.range(inside).map(|((address, _), _)| *address).collect();
+        for address in hosts {
+            self.follow_host(address);
+        }
+    }
+
+    fn follow_host(&mut self, address: A) {
+        self.follow_entry(Prefix::host(address));
+    }
+
+    fn follow_entry(&mut self, prefix: Prefix<A>) {
+        self.changes.push(match self.entry(prefix) {
+            Some(next_hop) => Change::Set(prefix, next_hop),
+            None => Change::Remove(prefix),
+        });
+    }
+
+    /// What the forwarding table has for exactly `prefix`.
+    fn entry(&self, prefix: Prefix<A>) -> Option<NextHopId> {
+        let is_host = prefix.len() == A::BITS;
+        let host = is_host.then(|| self.host_entry(prefix.address())).flatten();
+        host.or_else(|| self.best(prefix).map(|(_, route)| route.next_hop))
+    }
+
+    /// The next hop of a known host, if the routes lead to its link.
+    fn host_entry(&self, address: A) -> Option<NextHopId> {
+        match self.longest_match(address)?.2.way {
+            Way::Link(port) => self.host(address, port),
+            Way::Local | Way::Broadcast | Way::Gateway(..) | Way::Blackhole | Way::Unreachable => None,
+        }
+    }
+}
+
+/// Leading bits that two addresses share.
+fn shared_len<A: Address>(one: A, other: A) -> u8 {
+    let differing = (one.to_number() ^ other.to_number()) << (128 - u32::from(A::BITS));
+    u8::try_from(differing.leading_zeros()).unwrap_or(A::BITS).min(A::BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LINK: Route = Route { way: Way::Link(PortId(0)), next_hop: NextHopId::new(1) };
+    const HOST: NextHopId = NextHopId::new(2);
+    const BLACKHOLE: Route = Route { way: Way::Blackhole, next_hop: NextHopId::new(3) };
+
+    fn prefix(text: &str) -> Prefix<Ipv4Addr> {
+        text.parse().unwrap()
+    }
+
+    fn address(text: &str) -> Ipv4Addr {
+        text.parse().unwrap()
+    }
+
+    fn connected() -> Table<Ipv4Addr> {
+        let mut table = Table::default();
+        table.insert(prefix("192.0.2.0/24"), Protocol::Connected, LINK);
+        table
+    }
+
+    #[test]
+    fn a_known_host_has_an_entry_of_its_own_and_loses_it() {
+        let mut table = connected();
+        table.host_found(address("192.0.2.7"), PortId(0), HOST);
+        let fib = table.forwarding();
+        assert_eq!(fib.lookup(address("192.0.2.7")), Some(HOST));
+        assert_eq!(fib.lookup(address("192.0.2.8")), Some(LINK.next_hop));
+        assert_eq!(table.host_lost(address("192.0.2.7"), PortId(0)), Some(HOST));
+        assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(LINK.next_hop));
+    }
+
+    #[test]
+    fn a_route_right_at_a_host_or_around_it_wins_over_the_host() {
+        for above in ["192.0.2.7/32", "192.0.2.0/28"] {
+            let mut table = connected();
+            table.host_found(address("192.0.2.7"), PortId(0), HOST);
+            table.insert(prefix(above), Protocol::Static, BLACKHOLE);
+            assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(BLACKHOLE.next_hop), "{above}");
+            table.remove(prefix(above), Protocol::Static);
+            assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(HOST), "{above}, removed again");
+        }
+    }
+
+    #[test]
+    fn a_host_behind_a_port_the_routes_do_not_lead_to_is_left_out() {
+        let mut table = connected();
+        table.host_found(address("192.0.2.7"), PortId(1), HOST);
+        assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(LINK.next_hop));
+    }
+
+    #[test]
+    fn of_two_routes_to_one_network_the_preferred_protocol_s_counts() {
+        let mut table = connected();
+        table.insert(prefix("192.0.2.0/24"), Protocol::Static, BLACKHOLE);
+        assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(LINK.next_hop));
+        table.remove(prefix("192.0.2.0/24"), Protocol::Connected);
+        assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(BLACKHOLE.next_hop));
+    }
+
+    fn any_prefix<A: Address>() -> impl Strategy<Value = Prefix<A>> {
+        // Few distinct bits, so that prefixes nest and collide.
+        (0..64_u128, 0..=A::BITS).prop_map(|(number, len)| {
+            let spread = (number >> 3 << (A::BITS - 3)) | (number & 7);
+            Prefix::containing(A::from_number(spread), len)
+        })
+    }
+
+    fn agrees<A: Address>(prefixes: &[Prefix<A>], probes: &[Prefix<A>]) -> Result<(), TestCaseError> {
+        let mut table = Table::default();
+        for prefix in prefixes {
+            table.insert(*prefix, Protocol::Static, BLACKHOLE);
+        }
+        for probe in probes.iter().flat_map(|probe| [probe.address(), probe.last()]) {
+            let scan = prefixes.iter().filter(|prefix| prefix.contains(probe)).max_by_key(|prefix| prefix.len());
+            prop_assert_eq!(table.longest_match(probe).map(|(prefix, ..)| prefix), scan.copied());
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn the_longest_match_is_what_a_scan_of_all_routes_finds(
+            v4 in proptest::collection::vec(any_prefix::<Ipv4Addr>(), 0..30),
+            v6 in proptest::collection::vec(any_prefix::<Ipv6Addr>(), 0..30),
+            probes4 in proptest::collection::vec(any_prefix(), 20),
+            probes6 in proptest::collection::vec(any_prefix(), 20),
+        ) {
+            agrees(&v4, &probes4)?;
+            agrees(&v6, &probes6)?;
+        }
+    }
+}
