@@ -1,4 +1,34 @@
-//! (a room to be furnished)
+//! The decisions: routes, next hops, neighbours, ICMP, and the server that takes requests.
+//!
+//! ```text
+//!             requests --> requests --> routes: rib, next hops ---- publish --> workers
+//!                                         ^
+//!  punts -> control -+--> discovery --> neighbours --- who waited --+
+//!                   +--> local ------> icmp                        |
+//!                   +--> forward ------------------ frames ------- + --------> outbox
+//! ```
+//!
+//! [`Control`] is all of it as one state machine: it is told what came up and what time it is, and says what to send.
+//! The control thread around it is the only place with a clock.
 
 pub mod config;
+mod control;
+mod discovery;
+mod forward;
+mod icmp;
+mod limit;
+mod local;
+mod neighbours;
+mod next_hops;
+mod packets;
+mod ports;
+mod requests;
+mod rib;
+mod routes;
 pub mod server;
+mod show;
+mod time;
+
+pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};
+pub use ports::PortInfo;
+pub use time::Timestamp;

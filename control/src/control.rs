@@ -1,0 +1,280 @@
+//! The control thread's mind, without the thread: it is told what came up and what time it is, and says what to send.
+//!
+//! Nothing here waits, asks a clock or touches a device, so a test or a replayed capture drives it as well as ferryd
+//! does, and the same input always gives the same output.
+
+use std::net::IpAddr;
+
+use boundary::{Counters, ForwardingState, PortId, PortState, Publisher, Punt, PuntReason};
+use control_api::{ApiError, Link, Network, Reply, Request};
+use packet::ethernet::{EtherType, Header, MacAddr};
+
+use crate::config::{self, Config};
+use crate::icmp::Limits;
+use crate::neighbours::Neighbours;
+use crate::packets::Packet;
+use crate::ports::{PortInfo, Ports};
+use crate::rib::{Protocol, Way};
+use crate::routes::Routes;
+use crate::time::Timestamp;
+
+/// Where frames of the control thread go.
+pub trait Outbox {
+    /// Sends `frame`, Ethernet header first, out of `port`; or loses it, if there is no room.
+    fn send(&mut self, port: PortId, frame: &[u8]);
+}
+
+/// What the devices under the ports say.
+pub trait Hardware: Send {
+    /// How a port's device is now.
+    fn status(&self, port: PortId) -> HardwareStatus;
+}
+
+/// How a device is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HardwareStatus {
+    /// Whether there is a link.
+    pub link: Link,
+    /// The driver that runs it.
+    pub driver: String,
+    /// What it counts itself, if it does.
+    pub counters: Option<control_api::Hardware>,
+}
+
+/// A worker, as far as it is shown to people.
+#[derive(Debug)]
+pub struct WorkerInfo {
+    /// The core it polls on.
+    pub core: usize,
+    /// Where its counters are read.
+    pub counters: Counters,
+}
+
+/// All that the control thread starts from.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// The ports, by [`PortId`]: the same, and in the same order, as in the first forwarding state.
+    pub ports: Vec<PortInfo>,
+    /// Static routes.
+    pub routes: Vec<config::Route>,
+    /// Static neighbours.
+    pub neighbours: Vec<config::Neighbour>,
+    /// Whether to make MAC addresses up instead of asking for them: for captures, where nobody would answer.
+    pub assume_neighbours: bool,
+}
+
+impl Setup {
+    /// What `config` says of ports whose devices are in these states, in the same order.
+    pub fn new(config: &Config, states: impl IntoIterator<Item = PortState>) -> Self {
+        let port = |(port, state): (&config::Port, PortState)| PortInfo {
+            name: port.name.clone(),
+            device: port.device.to_string(),
+            addresses: port.addresses.clone(),
+            state,
+        };
+        Self {
+            ports: config.ports().iter().zip(states).map(port).collect(),
+            routes: config.routes().to_vec(),
+            neighbours: config.neighbours().to_vec(),
+            assume_neighbours: false,
+        }
+    }
+}
+
+/// What the control thread did that no worker counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ControlCounts {
+    /// Answers to echo requests.
+    pub echo_replies: u64,
+    /// ICMP errors sent.
+    pub icmp_errors: u64,
+    /// ICMP errors and echo replies not sent because there were too many.
+    pub icmp_limited: u64,
+    /// ARP requests and neighbour solicitations sent.
+    pub questions: u64,
+    /// Packets dropped for want of room among those that wait for a neighbour, or of a question left to ask.
+    pub neighbour_refused: u64,
+    /// Packets whose neighbour never answered.
+    pub neighbour_lost: u64,
+    /// Messages in which somebody else claimed one of our addresses.
+    pub address_conflicts: u64,
+    /// Frames that the outbox had no room for.
+    pub frames_lost: u64,
+}
+
+/// The control plane.
+pub struct Control {
+    pub(crate) ports: Ports,
+    pub(crate) routes: Routes,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) limits: Limits,
+    pub(crate) counts: ControlCounts,
+    pub(crate) workers: Vec<WorkerInfo>,
+    pub(crate) hardware: Box<dyn Hardware>,
+    pub(crate) started: Timestamp,
+    /// For the next IPv4 packet of our own.
+    pub(crate) identification: u16,
+    pub(crate) assume_neighbours: bool,
+}
+
+impl Control {
+    /// Starts at `now` with what `setup` says, and publishes it.
+    pub fn new(
+        setup: Setup,
+        publisher: Publisher<ForwardingState>,
+        workers: Vec<WorkerInfo>,
+        hardware: Box<dyn Hardware>,
+        now: Timestamp,
+    ) -> Self {
+        let Setup { ports, routes, neighbours, assume_neighbours } = setup;
+        let mut control = Self {
+            neighbours: Neighbours::new(ports.len()),
+            ports: Ports::new(ports),
+            routes: Routes::new(publisher),
+            limits: Limits::default(),
+            counts: ControlCounts::default(),
+            workers,
+            hardware,
+            started: now,
+            identification: 0,
+            assume_neighbours,
+        };
+        control.add_port_routes();
+        for config::Neighbour { port, address, mac } in neighbours {
+            control.set_permanent(port, address, mac);
+        }
+        for config::Route { to, target } in routes {
+            control.set_static(to, target.into());
+        }
+        control.routes.publish();
+        control
+    }
+
+    /// Decides a frame that a worker could not, as it came in through the port that `punt` names.
+    ///
+    /// What changes becomes visible to workers at the next [`Control::tick`] or [`Control::publish`], so that many frames
+    /// make one change.
+    pub fn handle_punt(&mut self, punt: Punt, frame: &[u8], now: Timestamp, out: &mut dyn Outbox) {
+        let turn = &mut Turn { now, out };
+        let Some((header, payload)) = Header::parse(frame) else { return };
+        if self.ports.get(punt.port).is_none() || header.source.is_multicast() {
+            return;
+        }
+        if header.ether_type == EtherType::ARP {
+            self.handle_arp(punt.port, payload, turn);
+            return;
+        }
+        let Some(packet) = Packet::in_frame(header, payload) else { return };
+        match punt.reason {
+            PuntReason::Arp => {}
+            PuntReason::NeighbourDiscovery | PuntReason::Local => self.deliver(packet, punt.port, header, turn),
+            PuntReason::TtlExpired
+            | PuntReason::NoRoute
+            | PuntReason::Unreachable
+            | PuntReason::Unresolved
+            | PuntReason::TooBig => self.forward(packet, punt.port, header, turn),
+        }
+    }
+
+    /// Decides a request. One that is refused leaves everything as it was; one that is not is visible to workers when
+    /// this returns.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused.
+    pub fn handle_request(&mut self, request: Request, now: Timestamp) -> Result<Reply, ApiError> {
+        let reply = match request {
+            Request::RouteAdd { to, target } => self.add_route(to, &target).map(|()| Reply::Done),
+            Request::RouteReplace { to, target } => self.replace_route(to, &target).map(|()| Reply::Done),
+            Request::RouteDel { to } => self.delete_route(to).map(|()| Reply::Done),
+            Request::RouteGet { address } => self.route_to(address).map(Reply::Route),
+            Request::RouteShow { filter } => self.shown_routes(&filter).map(Reply::Routes),
+            Request::NeighShow { dev } => self.shown_neighbours(dev.as_deref(), now).map(Reply::Neighbours),
+            Request::PortShow { name } => self.shown_ports(name.as_deref()).map(Reply::Ports),
+            Request::Stats => Ok(Reply::Stats(self.stats(now))),
+            Request::Drops => Ok(Reply::Drops(self.drops())),
+            Request::Version => Ok(Reply::Version(Self::version())),
+        };
+        self.publish();
+        reply
+    }
+
+    /// Does what is due by `now`, shows workers what changed, and frees what they no longer use. As often as one likes.
+    pub fn tick(&mut self, now: Timestamp, out: &mut dyn Outbox) {
+        let turn = &mut Turn { now, out };
+        while let Some(expired) = self.neighbours.next_due(now) {
+            self.handle_due(expired, turn);
+        }
+        self.publish();
+        self.routes.reclaim();
+    }
+
+    /// Shows workers everything that changed since the last time, at once; does nothing when nothing did.
+    pub fn publish(&mut self) {
+        self.routes.publish();
+    }
+
+    /// What was done that no worker counts.
+    pub fn counts(&self) -> ControlCounts {
+        self.counts
+    }
+
+    /// Frames that the outbox had no room for.
+    pub(crate) fn frames_lost(&mut self, frames: u64) {
+        self.counts.frames_lost += frames;
+    }
+
+    /// The routes that follow from the ports' addresses.
+    fn add_port_routes(&mut self) {
+        for (id, port) in self.ports.iter() {
+            for own in &port.addresses {
+                self.routes.set(Network::host(own.address()), Protocol::Local, Way::Local);
+                // A network of one address has no link to lead to.
+                if own.network() != Network::host(own.address()) {
+                    self.routes.set(own.network(), Protocol::Connected, Way::Link(id));
+                }
+                for nobody in Ports::not_hosts(*own) {
+                    self.routes.set(Network::host(nobody.into()), Protocol::Local, Way::Broadcast);
+                }
+            }
+        }
+    }
+
+    fn set_permanent(&mut self, port: PortId, address: IpAddr, mac: MacAddr) {
+        self.neighbours.set_permanent((address, port), mac);
+        self.routes.neighbour_found(address, port, &self.ports.port(port).state, mac);
+    }
+
+    /// Makes a neighbour's MAC address up, for captures.
+    pub(crate) fn assume(&mut self, port: PortId, address: IpAddr) -> MacAddr {
+        let mac = assumed_mac(address);
+        self.set_permanent(port, address, mac);
+        mac
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("ports", &self.ports).field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+/// What one call is given: the time, and where frames go.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) out: &'a mut dyn Outbox,
+}
+
+/// A made-up station for an address: locally administered, the same every time, and telling which address it is for.
+const fn assumed_mac(address: IpAddr) -> MacAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            MacAddr([0x02, 0x04, a, b, c, d])
+        }
+        IpAddr::V6(address) => {
+            let [.., a, b, c, d] = address.octets();
+            MacAddr([0x02, 0x06, a, b, c, d])
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The slow way through the router: packets a worker could not forward, and our own.
+//!
+//! Every packet that comes up is decided again from the start, with the newest routes: while it was on its way up its
+//! neighbour may have been found, or its route may have gone. So there is one way through here whatever the reason was.
+
+use std::net::IpAddr;
+
+use boundary::PortId;
+use packet::ethernet::{EtherType, Header, MacAddr};
+use packet::fragment::fragment;
+use packet::ipv4::{self, Ipv4};
+use packet::ipv6;
+
+use crate::control::{Control, Turn};
+use crate::icmp::Problem;
+use crate::neighbours::{Key, Origin, Waiting, Wanted};
+use crate::packets::{Packet, is_link_local};
+use crate::rib::Way;
+
+impl Control {
+    /// Decides a packet in transit that came in through `from`, in the order of RFC 1812 section 5.2.1.
+    pub(crate) fn forward(&mut self, packet: Packet<'_>, from: PortId, frame: Header, turn: &mut Turn<'_>) {
+        let destination = packet.destination();
+        let is_unicast_frame = !frame.destination.is_multicast();
+        if destination.is_multicast() || is_link_local(destination) || !is_unicast_frame {
+            return;
+        }
+        let way = self.routes.way(destination);
+        if way == Some(Way::Local) {
+            self.deliver(packet, from, frame, turn);
+            return;
+        }
+        // RFC 1812 section 5.3.1, RFC 4443 section 3.3: the last hop there was brought it here.
+        if packet.hops() <= 1 {
+            self.report(Problem::HopsExceeded, &packet, from, turn);
+            return;
+        }
+        let neighbour = match way {
+            Some(Way::Link(port)) => (destination, port),
+            Some(Way::Gateway(port, gateway)) => (gateway, port),
+            Some(Way::Unreachable) => return self.report(Problem::Unreachable, &packet, from, turn),
+            None => return self.report(Problem::NoRoute, &packet, from, turn),
+            Some(Way::Local | Way::Broadcast | Way::Blackhole) => return,
+        };
+        let waiting = Waiting { packet: packet.bytes().to_vec(), origin: Origin::Received(from) };
+        self.send_to(neighbour, waiting, turn);
+    }
+
+    /// Sends a packet of our own; one to a link-local address goes out of `port`, any other where the routes lead.
+    pub(crate) fn originate(&mut self, packet: Vec<u8>, destination: IpAddr, port: PortId, turn: &mut Turn<'_>) {
+        let neighbour = match self.routes.way(destination) {
+            _ if is_link_local(destination) => (destination, port),
+            Some(Way::Link(port)) => (destination, port),
+            Some(Way::Gateway(port, gateway)) => (gateway, port),
+            Some(Way::Local | Way::Broadcast | Way::Blackhole | Way::Unreachable) | None => return,
+        };
+        self.send_to(neighbour, Waiting { packet, origin: Origin::Ours }, turn);
+    }
+
+    /// Sends a packet to a neighbour, once it is known which station that is.
+    fn send_to(&mut self, neighbour: Key, waiting: Waiting, turn: &mut Turn<'_>) {
+        let (address, port) = neighbour;
+        match self.neighbours.want(neighbour, waiting, turn.now) {
+            Wanted::Known(mac, waiting) => self.leave(port, mac, &waiting.packet, waiting.origin, turn),
+            Wanted::Ask if self.assume_neighbours => {
+                let mac = self.assume(port, address);
+                for waiting in self.neighbours.take_waiting(neighbour) {
+                    self.leave(port, mac, &waiting.packet, waiting.origin, turn);
+                }
+            }
+            Wanted::Ask => self.ask(neighbour, None, turn),
+            Wanted::Waits => {}
+            Wanted::Refused => self.counts.neighbour_refused += 1,
+        }
+    }
+
+    /// Sends a packet to a station: a hop less, if it is not ours, and in pieces, if it has to and may be.
+    pub(crate) fn leave(&mut self, port: PortId, mac: MacAddr, packet: &[u8], origin: Origin, turn: &mut Turn<'_>) {
+        let mtu = self.ports.port(port).state.mtu.bytes();
+        let mut leaving = packet.to_vec();
+        if matches!(origin, Origin::Received(_)) {
+            take_hop(&mut leaving);
+        }
+        match Packet::parse(&leaving) {
+            None => {}
+            Some(Packet::V4(_)) if leaving.len() <= usize::from(mtu) => {
+                self.transmit(port, mac, EtherType::IPV4, &leaving, turn);
+            }
+            Some(Packet::V6(_)) if leaving.len() <= usize::from(mtu) => {
+                self.transmit(port, mac, EtherType::IPV6, &leaving, turn);
+            }
+            Some(Packet::V4(view)) if !view.dont_fragment() => self.leave_in_pieces(port, mac, &view, mtu, turn),
+            Some(Packet::V4(_) | Packet::V6(_)) => {
+                // Quoted as it came: the receiver of the report looks for what it sent.
+                if let (Origin::Received(from), Some(packet)) = (origin, Packet::parse(packet)) {
+                    self.report(Problem::TooBig { mtu }, &packet, from, turn);
+                }
+            }
+        }
+    }
+
+    fn leave_in_pieces(&mut self, port: PortId, mac: MacAddr, packet: &Ipv4<'_>, mtu: u16, turn: &mut Turn<'_>) {
+        // What cannot be cut after all has a header as long as the link, or reaches beyond what anyone can put together.
+        let _uncuttable = fragment(packet, mtu, &mut Vec::new(), |piece| {
+            self.transmit(port, mac, EtherType::IPV4, piece, turn);
+        });
+    }
+
+    /// Hands a frame to the outbox.
+    pub(crate) fn transmit(
+        &mut self,
+        port: PortId,
+        to: MacAddr,
+        ether_type: EtherType,
+        payload: &[u8],
+        turn: &mut Turn<'_>,
+    ) {
+        let header = Header { destination: to, source: self.ports.port(port).state.mac, ether_type };
+        turn.out.send(port, &[&header.to_bytes(), payload].concat());
+    }
+}
+
+/// Takes a hop off a packet that has at least one left.
+fn take_hop(packet: &mut [u8]) {
+    match packet.first().map(|first| first >> 4) {
+        Some(4) => packet.first_chunk_mut().into_iter().for_each(ipv4::decrement_ttl),
+        Some(6) => packet.first_chunk_mut().into_iter().for_each(ipv6::decrement_hop_limit),
+        _ => {}
+    }
+}

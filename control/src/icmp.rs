@@ -1,0 +1,224 @@
+//! Telling senders what became of their packets: which error, about what never, how often, and from which address.
+//!
+//! The report comes from the address of the port that the packet came in through, so that a trace shows the hop by the
+//! address its neighbours know (RFC 1812 section 4.3.2.4, RFC 4443 section 2.2).
+
+use std::net::IpAddr;
+
+use boundary::PortId;
+use packet::extension;
+use packet::icmpv4::{self, Icmpv4};
+use packet::icmpv6::{self, Between};
+use packet::ipv4::{self, Ipv4};
+use packet::ipv6::{self, Ipv6};
+
+use crate::control::{Control, Turn};
+use crate::limit::TokenBucket;
+use crate::packets::Packet;
+use crate::ports::{is_martian_source_v4, is_martian_source_v6};
+use crate::time::Timestamp;
+
+/// Why a packet went no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// No route leads to its destination.
+    NoRoute,
+    /// A route says that it leads nowhere.
+    Unreachable,
+    /// Its next hop never answered.
+    NoNeighbour,
+    /// It is longer than this, and may not be cut.
+    TooBig {
+        /// What the way on carries.
+        mtu: u16,
+    },
+    /// It had no hop left.
+    HopsExceeded,
+    /// It is for us, and nobody here listens on its port.
+    NoPort,
+    /// It is for us, and its protocol is not spoken here.
+    NoProtocol {
+        /// Where the protocol's number stands in an IPv6 packet.
+        at: usize,
+    },
+    /// It is for us by a routing header that has more to visit (RFC 5095).
+    RoutedBySource {
+        /// Where the routing header's type stands in the packet.
+        at: usize,
+    },
+}
+
+impl Problem {
+    const fn ipv4(self) -> Option<icmpv4::Error> {
+        Some(match self {
+            Self::NoRoute => icmpv4::Error::NetUnreachable,
+            Self::Unreachable | Self::NoNeighbour => icmpv4::Error::HostUnreachable,
+            Self::TooBig { mtu } => icmpv4::Error::FragmentationNeeded { mtu },
+            Self::HopsExceeded => icmpv4::Error::TimeExceeded,
+            Self::NoPort => icmpv4::Error::PortUnreachable,
+            Self::NoProtocol { .. } => icmpv4::Error::ProtocolUnreachable,
+            Self::RoutedBySource { .. } => return None,
+        })
+    }
+
+    fn ipv6(self) -> icmpv6::Error {
+        let pointer = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        match self {
+            Self::NoRoute => icmpv6::Error::NoRoute,
+            Self::Unreachable => icmpv6::Error::RejectRoute,
+            Self::NoNeighbour => icmpv6::Error::AddressUnreachable,
+            Self::TooBig { mtu } => icmpv6::Error::PacketTooBig { mtu: mtu.into() },
+            Self::HopsExceeded => icmpv6::Error::HopLimitExceeded,
+            Self::NoPort => icmpv6::Error::PortUnreachable,
+            Self::NoProtocol { at } => icmpv6::Error::UnknownNextHeader { pointer: pointer(at) },
+            Self::RoutedBySource { at } => icmpv6::Error::ErroneousField { pointer: pointer(at) },
+        }
+    }
+
+    /// Whether it is about a packet that was for us.
+    const fn is_local(self) -> bool {
+        matches!(self, Self::NoPort | Self::NoProtocol { .. } | Self::RoutedBySource { .. })
+    }
+}
+
+/// How many messages of each class may leave: a flood of one leaves the others their share.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    unreachable: TokenBucket,
+    hops_exceeded: TokenBucket,
+    too_big: TokenBucket,
+    local: TokenBucket,
+    echo: TokenBucket,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // A trace sends 3 packets to each of 30 hops at once, and several traces may run (RFC 4443 section 2.4 f).
+        let errors = || TokenBucket::new(1_000, 500);
+        Self {
+            unreachable: errors(),
+            hops_exceeded: errors(),
+            too_big: errors(),
+            local: errors(),
+            echo: TokenBucket::new(20_000, 5_000),
+        }
+    }
+}
+
+impl Limits {
+    fn allow(&mut self, problem: Problem, now: Timestamp) -> bool {
+        let bucket = match problem {
+            Problem::NoRoute | Problem::Unreachable | Problem::NoNeighbour => &mut self.unreachable,
+            Problem::TooBig { .. } => &mut self.too_big,
+            Problem::HopsExceeded => &mut self.hops_exceeded,
+            Problem::NoPort | Problem::NoProtocol { .. } | Problem::RoutedBySource { .. } => &mut self.local,
+        };
+        bucket.take(now)
+    }
+
+    /// Whether an echo request may be answered.
+    pub(crate) fn allow_echo(&mut self, now: Timestamp) -> bool {
+        self.echo.take(now)
+    }
+}
+
+impl Control {
+    /// Tells the sender of `packet`, which came in through `from`, unless nobody is ever to be told of such a packet.
+    pub(crate) fn report(&mut self, problem: Problem, packet: &Packet<'_>, from: PortId, turn: &mut Turn<'_>) {
+        if !self.may_report(packet) {
+            return;
+        }
+        let own =
+            if problem.is_local() { Some(packet.destination()) } else { self.ports.speaks_to(packet.source(), from) };
+        let report = match (packet, own) {
+            (Packet::V4(packet), Some(IpAddr::V4(own))) => {
+                problem.ipv4().and_then(|error| self.error_v4(error, packet, own))
+            }
+            (Packet::V6(packet), Some(IpAddr::V6(own))) => error_v6(problem.ipv6(), packet, own),
+            _ => None,
+        };
+        let Some(report) = report else { return };
+        if !self.limits.allow(problem, turn.now) {
+            self.counts.icmp_limited += 1;
+            return;
+        }
+        self.counts.icmp_errors += 1;
+        self.originate(report, packet.source(), from, turn);
+    }
+
+    fn may_report(&self, packet: &Packet<'_>) -> bool {
+        !self.ports.own(packet.source())
+            && match packet {
+                Packet::V4(packet) => may_report_v4(packet) && !self.ports.is_broadcast(packet.source()),
+                Packet::V6(packet) => may_report_v6(packet),
+            }
+    }
+
+    fn error_v4(&mut self, error: icmpv4::Error, about: &Ipv4<'_>, own: std::net::Ipv4Addr) -> Option<Vec<u8>> {
+        let mut message = Vec::new();
+        icmpv4::append_error(error, about.bytes(), &mut message);
+        let ip = ipv4::Builder {
+            source: own,
+            destination: about.source(),
+            protocol: icmpv4::PROTOCOL,
+            ttl: HOPS,
+            // RFC 1812 section 4.3.2.5: internetwork control.
+            tos: 0xc0,
+            identification: self.next_identification(),
+            dont_fragment: false,
+        };
+        Some([&ip.header(message.len())?[..], &message].concat())
+    }
+
+    /// The number of the next IPv4 packet of our own.
+    pub(crate) fn next_identification(&mut self) -> u16 {
+        self.identification = self.identification.wrapping_add(1);
+        self.identification
+    }
+}
+
+fn error_v6(error: icmpv6::Error, about: &Ipv6<'_>, own: std::net::Ipv6Addr) -> Option<Vec<u8>> {
+    let between = Between { source: own, destination: about.source() };
+    let mut message = Vec::new();
+    icmpv6::append_error(error, about.bytes(), between, &mut message);
+    let ip = ipv6::Builder {
+        source: between.source,
+        destination: between.destination,
+        next_header: icmpv6::PROTOCOL,
+        hop_limit: HOPS,
+    };
+    Some([&ip.header(message.len())?[..], &message].concat())
+}
+
+/// RFC 1812 section 4.3.2.7: about which packets no error is ever sent.
+fn may_report_v4(packet: &Ipv4<'_>) -> bool {
+    let destination = packet.destination();
+    let is_first = packet.fragment_offset() == 0;
+    let to_one = !destination.is_multicast() && !destination.is_broadcast();
+    is_first && to_one && !is_martian_source_v4(packet.source()) && !is_icmp_error_v4(packet)
+}
+
+/// A first fragment has the type in front, whatever became of the rest; a packet too short for one is left alone.
+fn is_icmp_error_v4(packet: &Ipv4<'_>) -> bool {
+    packet.protocol() == icmpv4::PROTOCOL && packet.payload().first().is_none_or(|kind| icmpv4::is_error(*kind))
+}
+
+/// RFC 4443 section 2.4 e: about which packets no error is ever sent.
+fn may_report_v6(packet: &Ipv6<'_>) -> bool {
+    !packet.destination().is_multicast() && !is_martian_source_v6(packet.source()) && !is_icmp_error_v6(packet)
+}
+
+/// A chain of headers that cannot be followed may hide an error, and so does a fragment that is not the first.
+fn is_icmp_error_v6(packet: &Ipv6<'_>) -> bool {
+    let Some(upper) = extension::upper(packet) else { return true };
+    let is_later = upper.fragment_offset.is_some_and(|offset| offset != 0);
+    is_later || upper.protocol == icmpv6::PROTOCOL && upper.bytes.first().is_none_or(|kind| icmpv6::is_error(*kind))
+}
+
+/// Whether `message` asks for an echo.
+pub(crate) fn is_echo_request_v4(message: &Icmpv4<'_>) -> bool {
+    (message.kind(), message.code()) == (icmpv4::kind::ECHO_REQUEST, 0)
+}
+
+/// Hops of a packet of our own (RFC 1700's default).
+pub(crate) const HOPS: u8 = 64;

@@ -1,0 +1,142 @@
+//! Packets for ourselves: echo requests are answered, neighbour discovery is heard, and for the rest nobody is at home.
+//!
+//! Fragments are not put together: a fragmented echo request gets no answer. TCP is left without one too, for now: the
+//! right one would be a reset.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use boundary::PortId;
+use packet::ethernet::Header;
+use packet::extension::{self, NO_NEXT_HEADER};
+use packet::icmpv4::{self, Icmpv4};
+use packet::icmpv6::{self, Between, Icmpv6};
+use packet::ipv4::{self, Ipv4};
+use packet::ipv6::{self, Ipv6};
+
+use crate::control::{Control, Turn};
+use crate::icmp::{HOPS, Problem, is_echo_request_v4};
+use crate::packets::Packet;
+use crate::ports::{is_martian_source_v4, is_martian_source_v6};
+
+impl Control {
+    /// A packet for one of our addresses, or for a group we are in.
+    pub(crate) fn deliver(&mut self, packet: Packet<'_>, from: PortId, frame: Header, turn: &mut Turn<'_>) {
+        let destination = packet.destination();
+        let is_ours = self.ports.own(destination) || self.ports.port(from).has(destination);
+        // RFC 1122 section 3.3.6: a group's frame around a packet to one is some mistake.
+        let is_unicast = is_ours && !frame.destination.is_multicast();
+        match packet {
+            Packet::V4(packet) if is_unicast && !is_martian_source_v4(packet.source()) => {
+                self.deliver_v4(&packet, from, turn);
+            }
+            Packet::V6(packet) if is_ours || destination.is_multicast() => {
+                self.deliver_v6(&packet, from, frame, is_unicast, turn);
+            }
+            Packet::V4(_) | Packet::V6(_) => {}
+        }
+    }
+
+    fn deliver_v4(&mut self, packet: &Ipv4<'_>, from: PortId, turn: &mut Turn<'_>) {
+        match packet.protocol() {
+            _ if packet.is_fragment() => {}
+            icmpv4::PROTOCOL => {
+                if let Some(message) = Icmpv4::parse(packet.payload()).ok().filter(is_echo_request_v4) {
+                    self.answer_echo_v4(packet, &message, from, turn);
+                }
+            }
+            TCP => {}
+            UDP => self.report(Problem::NoPort, &Packet::V4(*packet), from, turn),
+            _ => self.report(Problem::NoProtocol { at: 9 }, &Packet::V4(*packet), from, turn),
+        }
+    }
+
+    fn answer_echo_v4(&mut self, packet: &Ipv4<'_>, request: &Icmpv4<'_>, from: PortId, turn: &mut Turn<'_>) {
+        let mut message = Vec::new();
+        icmpv4::append_echo_reply(request, &mut message);
+        let ip = ipv4::Builder {
+            source: packet.destination(),
+            destination: packet.source(),
+            protocol: icmpv4::PROTOCOL,
+            ttl: HOPS,
+            // RFC 1812 section 4.3.3.6 and RFC 1349 section 5.1: the same as the request's.
+            tos: packet.bytes()[1],
+            identification: self.next_identification(),
+            dont_fragment: false,
+        };
+        self.answer_echo(
+            ip.header(message.len()).map(|header| [&header[..], &message].concat()),
+            packet.source().into(),
+            from,
+            turn,
+        );
+    }
+
+    fn deliver_v6(&mut self, packet: &Ipv6<'_>, from: PortId, frame: Header, is_unicast: bool, turn: &mut Turn<'_>) {
+        if self.handle_ndp(from, packet, frame, turn) || is_martian_source_v6(packet.source()) {
+            return;
+        }
+        let Some(upper) = extension::upper(packet) else { return };
+        let report = |control: &mut Self, problem, turn: &mut Turn<'_>| {
+            if is_unicast {
+                control.report(problem, &Packet::V6(*packet), from, turn);
+            }
+        };
+        match upper.protocol {
+            _ if upper.fragment_offset.is_some() => {}
+            // RFC 5095: where it leads after us is not for it to say.
+            _ if upper.routed_at.is_some() => {
+                let at = upper.routed_at.unwrap_or_default();
+                report(self, Problem::RoutedBySource { at }, turn);
+            }
+            icmpv6::PROTOCOL => {
+                if let Ok(message) = Icmpv6::parse(upper.bytes, packet.source(), packet.destination())
+                    && (message.kind(), message.code()) == (icmpv6::kind::ECHO_REQUEST, 0)
+                {
+                    self.answer_echo_v6(packet, &message, from, turn);
+                }
+            }
+            TCP | NO_NEXT_HEADER => {}
+            UDP => report(self, Problem::NoPort, turn),
+            _ => report(self, Problem::NoProtocol { at: upper.protocol_at }, turn),
+        }
+    }
+
+    fn answer_echo_v6(&mut self, packet: &Ipv6<'_>, request: &Icmpv6<'_>, from: PortId, turn: &mut Turn<'_>) {
+        let asker = packet.source();
+        let Some(source) = self.answers_as(packet.destination(), asker, from) else { return };
+        let between = Between { source, destination: asker };
+        let mut message = Vec::new();
+        icmpv6::append_echo_reply(request, between, &mut message);
+        let ip = ipv6::Builder { source, destination: asker, next_header: icmpv6::PROTOCOL, hop_limit: HOPS };
+        self.answer_echo(
+            ip.header(message.len()).map(|header| [&header[..], &message].concat()),
+            asker.into(),
+            from,
+            turn,
+        );
+    }
+
+    /// RFC 4443 section 4.2: as the address that was asked, or for a group, as one of the port's.
+    fn answers_as(&self, asked: Ipv6Addr, asker: Ipv6Addr, from: PortId) -> Option<Ipv6Addr> {
+        if !asked.is_multicast() {
+            return Some(asked);
+        }
+        match self.ports.speaks_to(asker.into(), from)? {
+            IpAddr::V6(own) => Some(own),
+            IpAddr::V4(_) => None,
+        }
+    }
+
+    fn answer_echo(&mut self, answer: Option<Vec<u8>>, asker: IpAddr, from: PortId, turn: &mut Turn<'_>) {
+        let Some(answer) = answer else { return };
+        if !self.limits.allow_echo(turn.now) {
+            self.counts.icmp_limited += 1;
+            return;
+        }
+        self.counts.echo_replies += 1;
+        self.originate(answer, asker, from, turn);
+    }
+}
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;

@@ -1,0 +1,161 @@
+//! What people are shown: routes, neighbours, ports and counters, in the API's words.
+
+use std::net::IpAddr;
+
+use boundary::{PortTotals, PuntReason, Totals};
+use control_api::{
+    ApiError, Counts, Drop, ErrorKind, Neighbour, NextHopState, Port, Route, RouteFilter, RouteKind, Stats, Traffic,
+    Version, WorkerStats, wire,
+};
+
+use crate::control::Control;
+use crate::rib::{Protocol, Way};
+use crate::routes::Found;
+use crate::time::Timestamp;
+
+impl Control {
+    /// The route a packet to `address` takes.
+    pub(crate) fn route_to(&self, address: IpAddr) -> Result<Route, ApiError> {
+        match self.routes.towards(address) {
+            Some(found) => Ok(self.shown_route(found)),
+            None => Err(ApiError::new(ErrorKind::NotFound, format!("no route leads to {address}"))),
+        }
+    }
+
+    pub(crate) fn shown_routes(&self, filter: &RouteFilter) -> Result<Vec<Route>, ApiError> {
+        if let Some(name) = &filter.dev {
+            self.ports.named(name)?;
+        }
+        // What follows from an address but is nobody's, such as a broadcast, is no route a person would look for.
+        let routes = self.routes.iter().filter(|found| found.way != Way::Broadcast);
+        Ok(routes.map(|found| self.shown_route(found)).filter(|route| filter.selects(route)).collect())
+    }
+
+    pub(crate) fn shown_neighbours(&self, dev: Option<&str>, now: Timestamp) -> Result<Vec<Neighbour>, ApiError> {
+        let only = dev.map(|name| self.ports.named(name)).transpose()?;
+        let mut entries: Vec<_> = self.neighbours.iter().collect();
+        entries.sort_by_key(|((address, port), _)| (*port, *address));
+        let shown = entries.into_iter().filter(|((_, port), _)| only.is_none_or(|only| only == *port));
+        Ok(shown
+            .map(|((dst, port), entry)| {
+                let (state, age) = entry.shown(now);
+                Neighbour {
+                    dst,
+                    dev: self.ports.port(port).name.clone(),
+                    lladdr: entry.mac(),
+                    state,
+                    age_seconds: age.map(|age| age.as_secs()),
+                }
+            })
+            .collect())
+    }
+
+    pub(crate) fn shown_ports(&self, name: Option<&str>) -> Result<Vec<Port>, ApiError> {
+        let only = name.map(|name| self.ports.named(name)).transpose()?;
+        let totals: Vec<PortTotals> = self.totals().ports().collect();
+        let shown = self.ports.iter().filter(|(id, _)| only.is_none_or(|only| only == *id));
+        Ok(shown
+            .map(|(id, port)| {
+                let status = self.hardware.status(id);
+                let counted = totals.get(id.index()).copied().unwrap_or_default();
+                Port {
+                    ifname: port.name.clone(),
+                    device: port.device.clone(),
+                    driver: status.driver,
+                    address: port.state.mac,
+                    mtu: port.state.mtu.bytes(),
+                    operstate: status.link,
+                    addresses: port.addresses.clone(),
+                    rx: Traffic { packets: counted.rx_packets, bytes: counted.rx_bytes },
+                    tx: Traffic { packets: counted.tx_packets, bytes: counted.tx_bytes },
+                    hardware: status.counters,
+                }
+            })
+            .collect())
+    }
+
+    pub(crate) fn stats(&mut self, now: Timestamp) -> Stats {
+        Stats {
+            uptime_seconds: now.since(self.started).as_secs(),
+            generation: self.routes.generation(),
+            live_snapshots: self.routes.reclaim(),
+            routes: self.routes.counts(),
+            total: self.total_counts(),
+            workers: self
+                .workers
+                .iter()
+                .map(|worker| WorkerStats {
+                    core: worker.core,
+                    turns: worker.counters.turns(),
+                    counts: counts(&worker.counters.read()),
+                })
+                .collect(),
+        }
+    }
+
+    pub(crate) fn drops(&self) -> Vec<Drop> {
+        let shown = |(reason, packets): (boundary::DropReason, u64)| Drop {
+            reason: reason.name().to_owned(),
+            packets,
+            explanation: reason.explanation().to_owned(),
+        };
+        self.totals().drops().map(shown).collect()
+    }
+
+    pub(crate) fn version() -> Version {
+        Version { ferryd: env!("CARGO_PKG_VERSION").to_owned(), protocol: wire::VERSION, pid: std::process::id() }
+    }
+
+    /// All workers added up, and the frames that did not even get to one.
+    fn total_counts(&self) -> Counts {
+        let mut total = counts(&self.totals());
+        total.originated_lost += self.counts.frames_lost;
+        total
+    }
+
+    fn totals(&self) -> Totals {
+        Totals::of_all(self.workers.iter().map(|worker| &worker.counters))
+    }
+
+    fn shown_route(&self, found: Found) -> Route {
+        let gateway = match found.way {
+            Way::Gateway(_, gateway) => Some(gateway),
+            Way::Local | Way::Broadcast | Way::Link(_) | Way::Blackhole | Way::Unreachable => None,
+        };
+        let port =
+            found.way.port().or_else(|| self.ports.owner(found.network.address()).filter(|_| found.way == Way::Local));
+        Route {
+            dst: found.network,
+            kind: match found.way {
+                Way::Local => RouteKind::Local,
+                Way::Link(_) | Way::Gateway(..) => RouteKind::Unicast,
+                Way::Broadcast | Way::Blackhole => RouteKind::Blackhole,
+                Way::Unreachable => RouteKind::Unreachable,
+            },
+            gateway,
+            dev: port.map(|id| self.ports.port(id).name.clone()),
+            protocol: match found.protocol {
+                Protocol::Local => control_api::Protocol::Local,
+                Protocol::Connected => control_api::Protocol::Connected,
+                Protocol::Static => control_api::Protocol::Static,
+            },
+            next_hop: gateway.zip(port).map(|(gateway, port)| match self.routes.neighbour(gateway, port) {
+                Some(_) => NextHopState::Resolved,
+                None => NextHopState::Unresolved,
+            }),
+        }
+    }
+}
+
+fn counts(totals: &Totals) -> Counts {
+    let punted = |(reason, count): (PuntReason, u64)| (reason.name().to_owned(), count);
+    let dropped = |(reason, count): (boundary::DropReason, u64)| (reason.name().to_owned(), count);
+    Counts {
+        received: totals.received(),
+        transmitted: totals.transmitted(),
+        punted: totals.punts().map(punted).collect(),
+        dropped: totals.drops().map(dropped).collect(),
+        originated: totals.originated(),
+        originated_lost: totals.originated_lost(),
+    }
+}

@@ -1,0 +1,7 @@
+//! How the control plane behaves, seen from its links and from its API.
+
+mod discovery;
+mod icmp;
+mod neighbours;
+mod requests;
+mod scene;

@@ -1,0 +1,296 @@
+//! Packets that wait for a neighbour, and what becomes of neighbours.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use boundary::{NextHop, PortId, PuntReason};
+use control_api::{Neighbour, NeighbourState, Reply, Request};
+use packet::ethernet::{Header, MacAddr};
+use packet::ipv4::Ipv4;
+use packet::ipv6::Ipv6;
+
+use crate::scene::*;
+
+fn neighbours(scene: &mut Scene) -> Vec<Neighbour> {
+    match scene.ask(Request::NeighShow { dev: None }) {
+        Ok(Reply::Neighbours(neighbours)) => neighbours,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn states(scene: &mut Scene) -> Vec<(IpAddr, NeighbourState)> {
+    neighbours(scene).into_iter().map(|neighbour| (neighbour.dst, neighbour.state)).collect()
+}
+
+#[test]
+fn a_packet_to_an_unresolved_host_waits_and_leaves_once_the_host_answers() {
+    for bob in BOB.addresses() {
+        let mut scene = Scene::new();
+        let packet = udp(ALICE.like(bob), bob).of(100);
+        scene.sends(ALICE, PuntReason::Unresolved, &packet);
+        assert_eq!(scene.fate(bob), Some(NextHop::Unresolved));
+        assert_eq!(scene.sent.0.len(), 1, "one question and nothing else");
+
+        scene.answers(BOB);
+        let delivered = scene.take_packets_to(BOB);
+        assert_eq!(delivered, [udp(ALICE.like(bob), bob).hops(63).of(100)], "a hop less, and otherwise the same");
+        assert_eq!(scene.station(bob), Some(BOB.mac), "and workers can send by themselves from now on");
+    }
+}
+
+#[test]
+fn packets_that_waited_leave_in_order_and_the_newest_are_kept() {
+    let mut scene = Scene::new();
+    for len in 1..=20 {
+        scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, BOB.v4).of(len));
+    }
+    assert_eq!(scene.take_questions(BOB), 1);
+    scene.pass(SECOND);
+    scene.answers(BOB);
+    let lens: Vec<_> =
+        scene.take_packets_to(BOB).iter().map(|packet| Ipv4::parse(packet).unwrap().payload().len()).collect();
+    assert_eq!(lens, [13, 14, 15, 16, 17, 18, 19, 20]);
+}
+
+#[test]
+fn a_host_is_asked_for_three_times_a_second_apart_whatever_is_sent_to_it() {
+    for bob in BOB.addresses() {
+        let mut scene = Scene::knowing(&[ALICE]);
+        let start = scene.now;
+        let mut asked_at = Vec::new();
+        for _tenth in 0..35 {
+            scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.like(bob), bob).of(8));
+            scene.control.tick(scene.now, &mut scene.sent);
+            asked_at.extend((0..scene.take_questions(BOB)).map(|_question| scene.now.since(start).as_millis()));
+            scene.now = scene.now + Duration::from_millis(100);
+        }
+        assert_eq!(asked_at, [0, 1000, 2000, 3100], "the last for what came after it was given up");
+    }
+}
+
+#[test]
+fn who_waited_for_a_host_that_never_answers_is_told() {
+    for (bob, kind_and_code) in BOB.addresses().into_iter().zip([(3, 1), (1, 3)]) {
+        let mut scene = Scene::knowing(&[ALICE]);
+        let packet = udp(ALICE.like(bob), bob).of(8);
+        scene.sends(ALICE, PuntReason::Unresolved, &packet);
+        for _second in 0..2 {
+            scene.pass(SECOND);
+            assert!(scene.take_packets_to(ALICE).is_empty(), "not before it is given up");
+        }
+        scene.pass(SECOND);
+        let told = Icmp::read(&scene.take_packets_to(ALICE)[0]);
+        assert_eq!(told.kind_and_code(), kind_and_code);
+        assert_eq!(told.source, ON_LEFT.like(bob), "by the address it came in at");
+        assert_eq!(told.body, packet, "with the packet as it came");
+        assert_eq!(states(&mut scene).iter().filter(|(dst, _)| *dst == bob).count(), 0, "and the host is forgotten");
+    }
+}
+
+#[test]
+fn a_known_host_is_asked_again_and_stays_in_use_until_it_is_silent() {
+    let mut scene = Scene::new();
+    for bob in BOB.addresses() {
+        scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.like(bob), bob).of(8));
+    }
+    scene.answers(BOB);
+    scene.take_sent();
+    for _second in 0..600 {
+        scene.pass(SECOND);
+        for (_, question) in &scene.sent.0 {
+            assert_eq!(Header::parse(question).unwrap().0.destination, BOB.mac, "it is asked itself, not everybody");
+        }
+        scene.answers(BOB);
+        assert!(BOB.addresses().into_iter().all(|bob| scene.station(bob) == Some(BOB.mac)));
+    }
+    for _second in 0..65 {
+        scene.pass(SECOND);
+    }
+    assert!(BOB.addresses().into_iter().all(|bob| scene.fate(bob) == Some(NextHop::Unresolved)));
+    assert_eq!(states(&mut scene), []);
+}
+
+#[test]
+fn routes_follow_their_gateway_as_it_comes_and_goes_and_moves() {
+    let mut scene = Scene::new();
+    for number in 0..10 {
+        scene.add_route(&format!("10.{number}.0.0/16"), via(GATEWAY.v4));
+    }
+    let beyond = ip("10.7.1.1");
+    assert_eq!(scene.fate(beyond), Some(NextHop::Unresolved));
+    scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, Ipv4Addr::new(10, 7, 1, 1)).of(8));
+    scene.answers(GATEWAY);
+    assert_eq!(scene.take_packets_to(GATEWAY).len(), 1);
+    assert_eq!(scene.station(beyond), Some(GATEWAY.mac));
+
+    let moved = Host { mac: MacAddr([2, 0, 0, 0, 2, 0xff]), ..GATEWAY };
+    scene.introduce(moved);
+    assert_eq!(scene.station(beyond), Some(moved.mac));
+    assert_eq!(scene.station(ip("10.9.9.9")), Some(moved.mac));
+    for _second in 0..10 {
+        scene.pass(SECOND);
+    }
+    assert_eq!(scene.fate(beyond), Some(NextHop::Unresolved));
+}
+
+#[test]
+fn a_route_a_person_made_wins_over_a_known_neighbour() {
+    let mut scene = Scene::knowing(&[BOB]);
+    assert_eq!(scene.station(BOB.v4.into()), Some(BOB.mac));
+    scene.add_route("198.51.100.20/32", control_api::Target::Blackhole);
+    assert_eq!(scene.fate(BOB.v4.into()), Some(NextHop::Blackhole));
+    scene.ask(Request::RouteDel { to: "198.51.100.20/32".parse().unwrap() }).unwrap();
+    assert_eq!(scene.station(BOB.v4.into()), Some(BOB.mac));
+}
+
+#[test]
+fn hosts_on_a_link_that_only_a_route_leads_to_are_found_too() {
+    let mut scene = Scene::new();
+    scene.add_route("203.0.113.0/24", control_api::Target::Dev("right".to_owned()));
+    let carol = Host { v4: Ipv4Addr::new(203, 0, 113, 5), ..BOB };
+    scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, carol.v4).of(8));
+    scene.answers(carol);
+    assert_eq!(scene.take_packets_to(carol).len(), 1);
+    assert_eq!(scene.station(carol.v4.into()), Some(carol.mac));
+}
+
+#[test]
+fn both_ends_of_a_link_between_two_routers_are_hosts() {
+    let mut setup = setup();
+    setup.ports[1] = port("right", ON_RIGHT, &["198.51.100.0/31", "2001:db8:2::1/127"], 1500);
+    let mut scene = Scene::with(setup);
+    let other = Host { v4: Ipv4Addr::new(198, 51, 100, 1), v6: "2001:db8:2::".parse().unwrap(), ..BOB };
+    for address in other.addresses() {
+        scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.like(address), address).of(8));
+        scene.answers(other);
+        assert_eq!(scene.station(address), Some(other.mac), "RFC 3021, RFC 6164");
+    }
+    assert_eq!(scene.fate(ip("198.51.100.0")), Some(NextHop::Local));
+}
+
+#[test]
+fn nobody_is_asked_for_a_network_s_own_address_or_its_broadcast() {
+    let mut scene = Scene::new();
+    for nobody in ["198.51.100.0", "198.51.100.255"] {
+        assert_eq!(scene.fate(ip(nobody)), Some(NextHop::Blackhole));
+        scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, ip(nobody)).of(8));
+        assert_eq!(scene.take_sent(), [], "{nobody}");
+    }
+}
+
+#[test]
+fn a_scan_of_a_network_leaves_known_neighbours_in_use_and_asks_a_bounded_number_of_questions() {
+    let mut setup = setup();
+    setup.ports[1] = port("right", ON_RIGHT, &["10.0.0.1/16", "2001:db8:2::1/64"], 1400);
+    let mut scene = Scene::with(setup);
+    let bob = Host { v4: Ipv4Addr::new(10, 0, 0, 20), ..BOB };
+    scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, bob.v4).of(8));
+    scene.answers(bob);
+    scene.take_sent();
+    for _second in 0..3 {
+        let mut asked = 0;
+        for number in 256..65_535_u32 {
+            let destination = Ipv4Addr::from(0x0a00_0000 + number);
+            scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, destination).of(8));
+        }
+        scene.pass(SECOND);
+        asked += scene.take_sent().len();
+        assert!(asked <= 1500, "{asked}");
+        assert_eq!(scene.station(bob.v4.into()), Some(bob.mac));
+    }
+    scene.pass(5 * SECOND);
+    scene.pass(SECOND);
+    scene.pass(SECOND);
+    scene.pass(SECOND);
+    assert_eq!(neighbours(&mut scene).len(), 1, "and all of it is forgotten");
+}
+
+#[test]
+fn what_the_configuration_says_of_a_neighbour_nobody_changes() {
+    let mut setup = setup();
+    let neighbour = control::config::Neighbour { port: RIGHT, address: BOB.v4.into(), mac: BOB.mac };
+    setup.neighbours.push(neighbour);
+    let mut scene = Scene::with(setup);
+    assert_eq!(scene.station(BOB.v4.into()), Some(BOB.mac), "known from the start");
+    scene.introduce(Host { mac: MacAddr([2, 0, 0, 0, 6, 6]), ..BOB });
+    scene.pass(Duration::from_secs(3600));
+    assert_eq!(scene.station(BOB.v4.into()), Some(BOB.mac));
+    assert!(states(&mut scene).contains(&(BOB.v4.into(), NeighbourState::Permanent)));
+}
+
+#[test]
+fn in_a_capture_neighbours_are_made_up_instead_of_asked_for() {
+    let mut scene = Scene::with(control::Setup { assume_neighbours: true, ..setup() });
+    scene.add_route("10.0.0.0/8", via(GATEWAY.v4));
+    assert_eq!(scene.station(ip("10.1.1.1")).unwrap().to_string(), "02:04:c6:33:64:fe", "a gateway at once");
+    for bob in BOB.addresses() {
+        scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.like(bob), bob).of(8));
+        let sent = scene.take_sent();
+        assert_eq!(sent.len(), 1, "nobody is asked, and the packet leaves");
+        scene.pass(Duration::ZERO);
+        let station = scene.station(bob).unwrap();
+        assert_eq!(Header::parse(&sent[0].1).unwrap().0.destination, station);
+    }
+}
+
+#[test]
+fn a_packet_that_waited_is_cut_or_reported_if_it_does_not_fit() {
+    let mut scene = Scene::knowing(&[ALICE]);
+    scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, BOB.v4).of(1440));
+    scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, BOB.v4).dont_fragment().of(1440));
+    scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v6, BOB.v6).of(1440));
+    scene.answers(BOB);
+    assert_eq!(scene.take_packets_to(BOB).len(), 2, "the first in two fragments");
+    let told: Vec<_> = scene.take_packets_to(ALICE).iter().map(|told| Icmp::read(told).kind_and_code()).collect();
+    assert_eq!(told, [(3, 4), (2, 0)]);
+}
+
+#[test]
+fn neighbours_are_shown_by_port_and_address() {
+    let mut scene = Scene::knowing(&[BOB, ALICE]);
+    scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, GATEWAY.v4).of(8));
+    let shown: Vec<_> = neighbours(&mut scene).into_iter().map(|n| (n.dev, n.dst, n.lladdr, n.state)).collect();
+    let (left, right) = ("left".to_owned(), "right".to_owned());
+    let stale = NeighbourState::Stale;
+    assert_eq!(
+        shown,
+        [
+            (left.clone(), ALICE.v4.into(), Some(ALICE.mac), stale),
+            (left, ALICE.v6.into(), Some(ALICE.mac), stale),
+            (right.clone(), BOB.v4.into(), Some(BOB.mac), stale),
+            (right.clone(), GATEWAY.v4.into(), None, NeighbourState::Incomplete),
+            (right, BOB.v6.into(), Some(BOB.mac), stale),
+        ]
+    );
+    let unknown = scene.ask(Request::NeighShow { dev: Some("middle".to_owned()) }).unwrap_err();
+    assert_eq!(unknown.kind, control_api::ErrorKind::UnknownPort);
+}
+
+#[test]
+fn a_frame_from_nowhere_and_bytes_that_are_no_packet_do_nothing() {
+    let mut scene = Scene::new();
+    scene.arrives(PortId(9), PuntReason::Unresolved, vec![0; 60]);
+    for reason in PuntReason::ALL {
+        for len in 0..60 {
+            scene.arrives(LEFT, *reason, vec![0x45; len]);
+        }
+    }
+    assert_eq!(scene.take_sent(), []);
+}
+
+#[test]
+fn our_own_packets_to_a_host_wait_for_it_too() {
+    let mut scene = Scene::new();
+    for router in ON_LEFT.addresses() {
+        scene.sends(ALICE, PuntReason::Local, &udp(ALICE.like(router), router).echo(56));
+        assert_eq!(scene.take_packets_to(ALICE).len(), 0);
+        scene.answers(ALICE);
+        let reply = scene.take_packets_to(ALICE).pop().unwrap();
+        let hops = if router.is_ipv4() {
+            Ipv4::parse(&reply).unwrap().ttl()
+        } else {
+            Ipv6::parse(&reply).unwrap().hop_limit()
+        };
+        assert_eq!(hops, 64, "and no hop is taken off");
+    }
+}

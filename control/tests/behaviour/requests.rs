@@ -1,0 +1,1 @@
+//! Requests: what they change, what they are refused for, and that a refused one changes nothing.
