@@ -27,6 +27,7 @@ mod rib;
 mod routes;
 pub mod server;
 mod show;
+pub mod thread;
 mod time;
 
 pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};

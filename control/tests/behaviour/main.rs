@@ -5,3 +5,4 @@ mod icmp;
 mod neighbours;
 mod requests;
 mod scene;
+mod thread;
