@@ -64,6 +64,12 @@ impl<P: Port> Worker<P> {
         handled
     }
 
+    /// Sends whatever the control thread still wants sent, without receiving anything more: the end of a worker.
+    pub fn finish(mut self) {
+        while self.send_originated() > 0 {}
+        self.end.tally.publish();
+    }
+
     /// The ports, by [`PortId`]; between turns they hold all there is.
     pub fn ports_mut(&mut self) -> &mut [P] {
         &mut self.ports

@@ -17,17 +17,19 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use control_api::client::Client;
+use control_api::{ApiError, Reply, Request};
 use tempfile::TempDir;
 
 /// One side of ferryd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Host {
+pub(crate) enum Host {
     Left,
     Right,
 }
 
 /// A network with nothing running in it yet.
-pub struct Lab {
+pub(crate) struct Lab {
     /// Told apart by process, so that a lab left by a killed run is in nobody's way.
     id: String,
     folder: TempDir,
@@ -39,7 +41,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 impl Lab {
     /// A lab, or `None` with the reason printed where one cannot be made.
-    pub fn new(test: &str) -> Option<Self> {
+    pub(crate) fn new(test: &str) -> Option<Self> {
         let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
         if !is_root || Command::new("ip").arg("-V").output().is_err() {
             println!("skipped: {test}: network namespaces take root and iproute2");
@@ -78,7 +80,7 @@ impl Lab {
     }
 
     /// The configuration that fits the lab, with `more` behind it.
-    pub fn config(&self, more: &str) -> PathBuf {
+    pub(crate) fn config(&self, more: &str) -> PathBuf {
         let path = self.folder.path().join("ferry.toml");
         let text = format!(
             r#"
@@ -103,7 +105,7 @@ addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
     }
 
     /// Starts ferryd on `config` in the middle; returns once it forwards.
-    pub fn start(&self, config: &Path) -> Ferryd {
+    pub(crate) fn start(&self, config: &Path) -> Ferryd {
         let mut child = self
             .command(&self.router(), &[env!("CARGO_BIN_EXE_ferryd"), "--config", path_text(config)])
             .stdout(Stdio::null())
@@ -127,12 +129,12 @@ addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
     }
 
     /// Runs a command on a host to its end.
-    pub fn on(&self, host: Host, command: &[&str]) -> Output {
+    pub(crate) fn on(&self, host: Host, command: &[&str]) -> Output {
         self.command(&self.namespace(host), command).output().expect("`ip` is there, or the lab would not be")
     }
 
     /// Starts a command on a host and leaves it running, with its output piped.
-    pub fn spawn_on(&self, host: Host, command: &[&str]) -> Child {
+    pub(crate) fn spawn_on(&self, host: Host, command: &[&str]) -> Child {
         self.command(&self.namespace(host), command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -142,23 +144,23 @@ addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
     }
 
     /// Runs `ferryd` with `arguments` in the middle to its end.
-    pub fn ferryd(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn ferryd(&self, arguments: &[&str]) -> Output {
         let command = [&[env!("CARGO_BIN_EXE_ferryd")], arguments].concat();
         self.command(&self.router(), &command).output().expect("ferryd is built with its tests")
     }
 
     /// Asks the running ferryd.
-    pub fn ask(&self, request: &control_api::Request) -> Result<control_api::Reply, control_api::ClientError> {
-        control_api::Client::connect(&self.socket())?.ask(request)
+    pub(crate) fn ask(&self, request: &Request) -> Result<Reply, ApiError> {
+        Client::connect(&self.socket(), Duration::from_secs(30))?.ask(request)
     }
 
     /// Where ferryd listens.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("ferry.sock")
     }
 
     /// A place for files of the test.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
@@ -197,7 +199,7 @@ impl Drop for Lab {
 }
 
 /// A running ferryd.
-pub struct Ferryd {
+pub(crate) struct Ferryd {
     child: Child,
     log: std::sync::Arc<Mutex<String>>,
     reader: Option<std::thread::JoinHandle<()>>,
@@ -205,18 +207,18 @@ pub struct Ferryd {
 
 impl Ferryd {
     /// All it has said so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
     /// Sends it a signal by name, such as `INT`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         // The child is `ip netns exec`, which becomes ferryd, so that the number is ferryd's.
         run(&["kill", &format!("-{name}"), &self.child.id().to_string()]);
     }
 
     /// Waits for it to end; returns whether it ended well, and all it said.
-    pub fn wait(mut self) -> (bool, String) {
+    pub(crate) fn wait(mut self) -> (bool, String) {
         let ended = patiently(|| self.child.try_wait().expect("our own child"));
         let ended = ended.unwrap_or_else(|| panic!("ferryd does not stop; it said:\n{}", self.log()));
         if let Some(reader) = self.reader.take() {
@@ -226,7 +228,7 @@ impl Ferryd {
     }
 
     /// Stops it as Ctrl-C would; returns what it said in all.
-    pub fn stop(self) -> String {
+    pub(crate) fn stop(self) -> String {
         self.signal("INT");
         let (well, log) = self.wait();
         assert!(well, "ferryd did not end well; it said:\n{log}");
@@ -250,7 +252,7 @@ impl Drop for Ferryd {
 }
 
 /// Asks again and again until there is an answer; gives up only long after any machine would have given one.
-pub fn patiently<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn patiently<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let patience = Instant::now() + Duration::from_secs(60);
     loop {
         match ask() {
@@ -261,7 +263,7 @@ pub fn patiently<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
 }
 
 /// What a command printed, on both of its outputs.
-pub fn printed(output: &Output) -> String {
+pub(crate) fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

@@ -92,6 +92,18 @@ fn what_the_control_thread_sends_leaves_and_is_counted_apart() {
 }
 
 #[test]
+fn a_worker_that_ends_sends_what_waits_and_receives_nothing_more() {
+    let mut scene = Scene::with_slots(200);
+    scene.arrive([transit()]);
+    for _frame in 0..150 {
+        scene.link.originate.send(RIGHT, &[1; 60]).unwrap();
+    }
+    let Scene { worker, counters, .. } = scene;
+    worker.finish();
+    assert_eq!((counters.read().originated(), counters.read().received()), (150, 0));
+}
+
+#[test]
 fn a_worker_follows_what_is_published() {
     let mut scene = Scene::with_slots(8);
     let mut next = state();

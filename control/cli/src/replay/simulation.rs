@@ -1,0 +1,144 @@
+//! A whole router in memory: one worker, the control plane, and a clock that is told the time.
+//!
+//! Everything happens in one thread and in one order, so the same frames at the same times give the same bytes.
+
+use boundary::{Counters, ForwardingState, PortId, PortState, RingSizes, Totals, WorkerLink, connect};
+use control::config::Config;
+use control::{Control, Hardware, HardwareStatus, Outbox, Setup, Timestamp, WorkerInfo};
+use control_api::Link;
+use packet::ethernet::MacAddr;
+use pipeline::{MemoryFrame, MemoryPort, Worker};
+use std::time::Duration;
+
+/// The router.
+#[derive(Debug)]
+pub(crate) struct Simulation {
+    worker: Worker<MemoryPort>,
+    link: WorkerLink,
+    control: Control,
+    counters: Counters,
+    now: Timestamp,
+}
+
+impl Simulation {
+    /// A router as configured, at `now`. Devices are not looked at: every port is one in memory.
+    pub(crate) fn new(config: &Config, assume_neighbours: bool, now: Timestamp) -> Self {
+        let states: Vec<_> = (1..).zip(config.ports()).map(|(number, port)| state_of(number, port)).collect();
+        let ports = states.iter().map(|_port| MemoryPort::default()).collect();
+        let state = ForwardingState::without_routes(states.iter().copied());
+        let (publisher, mut links, mut counters, mut ends) = connect(state, 1, RINGS);
+        let (link, counters, end) = (links.remove(0), counters.remove(0), ends.remove(0));
+        let setup = Setup { assume_neighbours, ..Setup::new(config, states) };
+        let workers = vec![WorkerInfo { core: 0, counters: counters.clone() }];
+        let control = Control::new(setup, publisher, workers, Box::new(NoHardware), now);
+        Self { worker: Worker::new(ports, end), link, control, counters, now }
+    }
+
+    /// Lets the time pass until `then`: what is due meanwhile happens when it is due. A clock that would run backwards
+    /// stands still.
+    ///
+    /// Over a gap of more than [`LONGEST_GAP`], only its last part is lived through.
+    pub(crate) fn advance(&mut self, then: Timestamp) {
+        if then.since(self.now) > LONGEST_GAP {
+            self.now = Timestamp::from_nanos(then.as_nanos() - nanos(LONGEST_GAP));
+        }
+        while then.since(self.now) > TICK {
+            self.now = self.now + TICK;
+            self.tick();
+        }
+        self.now = self.now.max(then);
+        self.tick();
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Lets `frames` arrive at `port`, and everything happen that follows from it now.
+    pub(crate) fn arrive(&mut self, port: PortId, frames: impl IntoIterator<Item = Vec<u8>>) {
+        self.worker.ports_mut()[port.index()].arriving.extend(frames.into_iter().map(MemoryFrame));
+        self.settle();
+    }
+
+    /// Takes what has left through each port since this was last asked, in order.
+    pub(crate) fn take_sent(&mut self) -> impl Iterator<Item = (PortId, MemoryFrame)> + '_ {
+        (0..).map(PortId).zip(self.worker.ports_mut()).flat_map(|(id, port)| port.sent.drain(..).map(move |frame| (id, frame)))
+    }
+
+    /// What was counted.
+    pub(crate) fn totals(&self) -> Totals {
+        self.counters.read()
+    }
+
+    fn tick(&mut self) {
+        self.control.tick(self.now, &mut ToWorker(&mut self.link));
+        self.settle();
+    }
+
+    /// Turns worker and control plane in turn until neither has anything left to do.
+    fn settle(&mut self) {
+        loop {
+            let handled = self.worker.turn();
+            let mut decided = false;
+            let Self { control, link, now, .. } = self;
+            let WorkerLink { punts, originate } = link;
+            // One at a time: a single large packet can become more fragments than the ring back has slots for two.
+            let punted = punts.receive(|punt, frame| control.handle_punt(punt, frame, *now, &mut ToRing(originate)));
+            if punted.is_some() {
+                decided = true;
+                control.publish();
+            }
+            if handled == 0 && !decided {
+                return;
+            }
+        }
+    }
+}
+
+/// Where the control plane's frames go: to the worker, as in ferryd.
+struct ToWorker<'a>(&'a mut WorkerLink);
+
+impl Outbox for ToWorker<'_> {
+    fn send(&mut self, port: PortId, frame: &[u8]) {
+        ToRing(&mut self.0.originate).send(port, frame);
+    }
+}
+
+struct ToRing<'a>(&'a mut boundary::ring::Sender<PortId>);
+
+impl Outbox for ToRing<'_> {
+    fn send(&mut self, port: PortId, frame: &[u8]) {
+        // The ring has a slot for every fragment of the longest packet; what is longer than a slot fits no port either.
+        let _lost = self.0.send(port, frame);
+    }
+}
+
+/// Ports in memory are always up.
+#[derive(Debug)]
+struct NoHardware;
+
+impl Hardware for NoHardware {
+    fn status(&self, _port: PortId) -> HardwareStatus {
+        HardwareStatus { link: Link::Up, driver: "memory".to_owned(), counters: None }
+    }
+}
+
+/// A port without an address in the configuration is given one: locally administered, and told apart by its number.
+fn state_of(number: u8, port: &control::config::Port) -> PortState {
+    let mac = port.mac.unwrap_or(MacAddr([2, 0, 0, 0, 0, number]));
+    PortState { mac, mtu: port.mtu, link_local: mac.link_local(), promiscuous: port.promiscuous }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("a constant of seconds")
+}
+
+/// How closely what depends on time keeps to it.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Long enough for everything that waits to have happened, short enough to live through in no time.
+const LONGEST_GAP: Duration = Duration::from_secs(120);
+
+/// A slot for the longest frame a capture may hold an Internet packet in, and slots for each of its fragments.
+const RINGS: RingSizes = RingSizes { slots: 2048, frame_len: 65_536 + 64 };

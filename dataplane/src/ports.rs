@@ -1,0 +1,143 @@
+//! The configured ports, started.
+
+use boundary::{PortId, PortState};
+use control::config::{self, Config, HugePages};
+use control_api::Link;
+use dpdk::{Eal, EalConfig, MemoryChoice, Mempool, MempoolConfig, PortConfig, WorkerPort};
+use packet::ethernet::MacAddr;
+use tracing::{info, warn};
+
+use crate::{StartError, workers};
+
+/// Ports that run: the control thread's ends, and what forwarding knows of each, by [`PortId`].
+#[derive(Debug)]
+pub(crate) struct Ports {
+    started: Vec<dpdk::Port>,
+    drivers: Vec<String>,
+    pub(crate) states: Vec<PortState>,
+}
+
+/// Starts DPDK as configured, with the devices of all ports.
+pub(crate) fn start_eal(config: &Config) -> Result<Eal, StartError> {
+    let devices = config.ports().iter().map(|port| port.device.to_string().parse());
+    let wanted = EalConfig {
+        memory: match config.dpdk().huge_pages {
+            HugePages::Auto => MemoryChoice::Automatic,
+            HugePages::Always => MemoryChoice::HugePages,
+            HugePages::Never => MemoryChoice::Ordinary,
+        },
+        memory_mib: config.dpdk().memory_mib.unwrap_or_else(|| memory_for(config)),
+        devices: devices.collect::<Result<_, dpdk::DeviceError>>()?,
+        cpus: cores_without_workers(config),
+        extra_arguments: config.dpdk().args.clone(),
+        ..EalConfig::default()
+    };
+    let eal = Eal::start(&wanted)?;
+    info!("{}; memory: {}", dpdk::version(), eal.memory());
+    Ok(eal)
+}
+
+impl Ports {
+    /// Starts every port with a queue each way for every worker.
+    ///
+    /// Returns, for each worker, its end of every port.
+    pub(crate) fn start(eal: &Eal, config: &Config) -> Result<(Self, Vec<Vec<WorkerPort>>), StartError> {
+        let pool = Mempool::new(eal, pool_for(config))?;
+        let mut ports = Self { started: Vec::new(), drivers: Vec::new(), states: Vec::new() };
+        let mut of_workers: Vec<Vec<WorkerPort>> = config.workers().iter().map(|_worker| Vec::new()).collect();
+        let workers = u16::try_from(config.workers().len()).expect("there are no more cores than that");
+        for configured in config.ports() {
+            let defaults = PortConfig::default();
+            let wanted = PortConfig {
+                rx_queues: workers,
+                tx_queues: workers,
+                rx_descriptors: configured.rx_descriptors.unwrap_or(defaults.rx_descriptors),
+                tx_descriptors: configured.tx_descriptors.unwrap_or(defaults.tx_descriptors),
+                mtu: configured.mtu.bytes(),
+                // A station that calls itself by another address than its device's hears nothing otherwise.
+                promiscuous: configured.promiscuous || configured.mac.is_some(),
+            };
+            let (port, queues) = dpdk::Port::start(eal, configured.device.name(), &wanted, &pool)
+                .map_err(|error| StartError::Port { name: configured.name.clone(), error })?;
+            let mac = configured.mac.unwrap_or_else(|| MacAddr(port.mac()));
+            info!("port {}: {}, {mac}, MTU {}, {}", configured.name, configured.device, configured.mtu, port.link());
+            for remark in port.remarks() {
+                warn!("port {}: {remark}", configured.name);
+            }
+            for (worker, queue) in of_workers.iter_mut().zip(queues.into_worker_ports()) {
+                worker.push(queue);
+            }
+            ports.states.push(PortState {
+                mac,
+                mtu: configured.mtu,
+                link_local: mac.link_local(),
+                promiscuous: configured.promiscuous,
+            });
+            let found = eal.ports().into_iter().find(|found| found.name == port.name());
+            ports.drivers.push(found.map_or_else(String::new, |found| found.driver));
+            ports.started.push(port);
+        }
+        Ok((ports, of_workers))
+    }
+}
+
+impl control::Hardware for Ports {
+    fn status(&self, id: PortId) -> control::HardwareStatus {
+        let port = &self.started[id.index()];
+        let stats = port.stats();
+        control::HardwareStatus {
+            link: if port.link().up { Link::Up } else { Link::Down },
+            driver: self.drivers[id.index()].clone(),
+            counters: Some(control_api::Hardware {
+                missed: stats.rx_missed,
+                errors: stats.rx_errors + stats.tx_errors,
+                no_buffer: stats.rx_no_buffer,
+            }),
+        }
+    }
+}
+
+/// Where DPDK's own threads may run: wherever no worker polls, unless that is nowhere.
+fn cores_without_workers(config: &Config) -> Vec<usize> {
+    let of_workers: Vec<_> = config.workers().iter().filter_map(|worker| workers::core(worker.core).ok()).collect();
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    cores.into_iter().filter(|core| !of_workers.contains(core)).map(|core| core.id).collect()
+}
+
+/// Buffers enough that every descriptor of every queue can hold one while every worker has its hands full.
+fn pool_for(config: &Config) -> MempoolConfig {
+    let defaults = (PortConfig::default(), MempoolConfig::default());
+    let descriptors: u32 = config
+        .ports()
+        .iter()
+        .map(|port| {
+            u32::from(port.rx_descriptors.unwrap_or(defaults.0.rx_descriptors))
+                + u32::from(port.tx_descriptors.unwrap_or(defaults.0.tx_descriptors))
+        })
+        .sum();
+    let workers = u32::try_from(config.workers().len()).expect("there are no more cores than that");
+    let in_hand =
+        (defaults.1.cache * 2 + BURST_BUFFERS * u32::try_from(config.ports().len()).unwrap_or(u32::MAX)) * workers;
+    // DPDK's pools are smallest in memory at one less than a power of two.
+    let buffers = (descriptors * workers + in_hand).next_power_of_two() - 1;
+    let longest = |port: &config::Port| PortConfig { mtu: port.mtu.bytes(), ..defaults.0 }.longest_frame();
+    let frame = config.ports().iter().map(longest).max().unwrap_or_default();
+    MempoolConfig {
+        buffers: buffers.max(defaults.1.buffers),
+        frame_room: frame.max(defaults.1.frame_room),
+        ..defaults.1
+    }
+}
+
+/// Memory for the pool, in MiB, and as much again as the drivers take for their rings.
+fn memory_for(config: &Config) -> u32 {
+    let pool = pool_for(config);
+    let bytes = u64::from(pool.buffers) * (u64::from(pool.frame_room) + BUFFER_OVERHEAD);
+    u32::try_from(bytes >> 20).unwrap_or(u32::MAX).saturating_mul(2).max(EalConfig::default().memory_mib)
+}
+
+/// A burst in and a burst out, per port.
+const BURST_BUFFERS: u32 = 2 * 64;
+
+/// DPDK's own header of a buffer, its headroom and its place in the pool, in bytes.
+const BUFFER_OVERHEAD: u64 = 128 + 128 + 64;
