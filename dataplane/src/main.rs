@@ -106,8 +106,19 @@ fn longest_frame(config: &Config) -> usize {
 enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error(transparent)]
-    Device(#[from] dpdk::DeviceError),
+    #[error("port `{port}` has no device that DPDK knows")]
+    DeviceName {
+        port: String,
+        #[source]
+        error: dpdk::DeviceError,
+    },
+    #[error("port `{port}` cannot be made; DPDK has found {found}")]
+    Device {
+        port: String,
+        #[source]
+        error: dpdk::EalError,
+        found: String,
+    },
     #[error(transparent)]
     Eal(#[from] dpdk::EalError),
     #[error("no memory for packet buffers")]

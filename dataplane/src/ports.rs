@@ -17,9 +17,15 @@ pub(crate) struct Ports {
     pub(crate) states: Vec<PortState>,
 }
 
-/// Starts DPDK as configured, with the devices of all ports.
+/// Starts DPDK as configured, with the cards it is to take; virtual devices are attached with their ports.
 pub(crate) fn start_eal(config: &Config) -> Result<Eal, StartError> {
-    let devices = config.ports().iter().map(|port| port.device.to_string().parse());
+    let mut cards = Vec::new();
+    for port in config.ports() {
+        let device = device_of(port)?;
+        if device.is_pci() {
+            cards.push(device);
+        }
+    }
     let wanted = EalConfig {
         memory: match config.dpdk().huge_pages {
             HugePages::Auto => MemoryChoice::Automatic,
@@ -27,7 +33,7 @@ pub(crate) fn start_eal(config: &Config) -> Result<Eal, StartError> {
             HugePages::Never => MemoryChoice::Ordinary,
         },
         memory_mib: config.dpdk().memory_mib.unwrap_or_else(|| memory_for(config)),
-        devices: devices.collect::<Result<_, dpdk::DeviceError>>()?,
+        devices: cards,
         cpus: cores_without_workers(config),
         extra_arguments: config.dpdk().args.clone(),
         ..EalConfig::default()
@@ -57,6 +63,7 @@ impl Ports {
                 // A station that calls itself by another address than its device's hears nothing otherwise.
                 promiscuous: configured.promiscuous || configured.mac.is_some(),
             };
+            attach(eal, configured)?;
             let (port, queues) = dpdk::Port::start(eal, configured.device.name(), &wanted, &pool)
                 .map_err(|error| StartError::Port { name: configured.name.clone(), error })?;
             let mac = configured.mac.unwrap_or_else(|| MacAddr(port.mac()));
@@ -95,6 +102,23 @@ impl control::Hardware for Ports {
             }),
         }
     }
+}
+
+/// Attaches the device of a port, if it is a virtual one: cards are there from the start.
+fn attach(eal: &Eal, port: &config::Port) -> Result<(), StartError> {
+    let device = device_of(port)?;
+    if device.is_pci() {
+        return Ok(());
+    }
+    eal.attach(&device).map_err(|error| {
+        let found: Vec<_> = eal.ports().into_iter().map(|found| found.name).collect();
+        let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+        StartError::Device { port: port.name.clone(), error, found }
+    })
+}
+
+fn device_of(port: &config::Port) -> Result<dpdk::Device, StartError> {
+    port.device.to_string().parse().map_err(|error| StartError::DeviceName { port: port.name.clone(), error })
 }
 
 /// Where DPDK's own threads may run: wherever no worker polls, unless that is nowhere.

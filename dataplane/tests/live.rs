@@ -18,7 +18,7 @@ fn drops(lab: &Lab, reason: &str) -> u64 {
 /// Sends packets from the left host with scapy; `packets` is a Python expression that gives them.
 fn send(lab: &Lab, packets: &str) {
     let program = format!("from scapy.all import *; sendp({packets}, iface='host0', verbose=0)");
-    let sent = lab.on(Host::Left, &["python3", "-c", &program]);
+    let sent = lab.on(Host::Left, &["/usr/bin/python3", "-c", &program]);
     assert!(sent.status.success(), "scapy: {}", printed(&sent));
 }
 
@@ -118,6 +118,7 @@ unreachable = true
         let ping = lab.on(Host::Left, &command);
         assert!(printed(&ping).contains(answer), "{command:?}: {}", printed(&ping));
     }
+    lab.on(Host::Right, &["ip", "link", "set", "host0", "mtu", "1400"]);
     let fragmented = lab.on(Host::Left, &["ping", "-n", "-c", "2", "-W", "20", "-M", "dont", "-s", "1450", RIGHT]);
     assert!(printed(&fragmented).contains(" 0% packet loss"), "{}", printed(&fragmented));
 }
@@ -215,7 +216,7 @@ fn a_check_prints_where_the_file_is_wrong_and_touches_nothing() {
     let refused = lab.ferryd(&["--check", "--config", broken.to_str().unwrap()]);
     let text = printed(&refused);
     assert!(!refused.status.success());
-    assert!(text.contains("ferry.toml:16:6") && text.contains("10.0.0.0/8"), "line, column and what was meant: {text}");
+    assert!(text.contains("ferry.toml:15:6") && text.contains("10.0.0.0/8"), "line, column and what was meant: {text}");
 
     let missing = lab.ferryd(&["--check", "--config", lab.folder().join("gone.toml").to_str().unwrap()]);
     assert!(!missing.status.success());
@@ -228,7 +229,7 @@ fn someone_without_the_right_to_is_told_what_is_missing() {
     let config = lab.config("");
     let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
     let ferryd = [env!("CARGO_BIN_EXE_ferryd"), "--config", config.to_str().unwrap()];
-    let refused = lab.on(Host::Left, &[&nobody[..], &ferryd].concat());
+    let refused = lab.in_the_middle(&[&nobody[..], &ferryd].concat());
     let text = printed(&refused);
     assert!(!refused.status.success());
     assert!(!text.contains("panicked"), "{text}");

@@ -467,15 +467,23 @@ fn interface_hint(device: &Device) -> String {
         Some(interface) if on_the_kernel && !Path::new("/sys/class/net").join(interface).exists() => {
             format!(": there is no interface `{interface}` here")
         }
+        Some(interface) if on_the_kernel && !rustix::process::geteuid().is_root() => {
+            format!(
+                ": no permission to open a packet socket on `{interface}`, perhaps; \
+                 run as root, or with CAP_NET_RAW and CAP_NET_ADMIN"
+            )
+        }
         _ => String::new(),
     }
 }
 
 /// Whether a card is there, and whose it is.
 fn card_hint(device: &Device) -> String {
-    let card = Path::new("/sys/bus/pci/devices").join(device.name());
+    let card = Path::new(PCI_CARDS).join(device.name());
     if !card.exists() {
-        return ": there is no card at this address".to_owned();
+        let cards = network_cards();
+        let found = if cards.is_empty() { "none".to_owned() } else { cards.join(", ") };
+        return format!(": there is no card at this address; network cards here: {found}");
     }
     let driver = fs::read_link(card.join("driver")).ok();
     match driver.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy()) {
@@ -484,6 +492,23 @@ fn card_hint(device: &Device) -> String {
         Some(driver) => format!(": the kernel's driver `{driver}` has it; most cards must be bound to vfio-pci"),
     }
 }
+
+/// The addresses of the machine's network cards, whoever has them.
+fn network_cards() -> Vec<String> {
+    let is_network = |card: &fs::DirEntry| {
+        fs::read_to_string(card.path().join("class")).is_ok_and(|class| class.starts_with(PCI_CLASS_NETWORK))
+    };
+    let cards = fs::read_dir(PCI_CARDS).into_iter().flatten().flatten().filter(is_network);
+    let mut names: Vec<_> = cards.map(|card| card.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Where the kernel lists what is on the PCI bus, a folder for each.
+const PCI_CARDS: &str = "/sys/bus/pci/devices";
+
+/// How the class of a network card begins.
+const PCI_CLASS_NETWORK: &str = "0x02";
 
 /// What DPDK said, to end an error's message with.
 pub(crate) fn said(log: &[String]) -> String {

@@ -143,10 +143,14 @@ addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
             .expect("`ip` is there, or the lab would not be")
     }
 
+    /// Runs a command where ferryd runs, to its end.
+    pub(crate) fn in_the_middle(&self, command: &[&str]) -> Output {
+        self.command(&self.router(), command).output().expect("`ip` is there, or the lab would not be")
+    }
+
     /// Runs `ferryd` with `arguments` in the middle to its end.
     pub(crate) fn ferryd(&self, arguments: &[&str]) -> Output {
-        let command = [&[env!("CARGO_BIN_EXE_ferryd")], arguments].concat();
-        self.command(&self.router(), &command).output().expect("ferryd is built with its tests")
+        self.in_the_middle(&[&[env!("CARGO_BIN_EXE_ferryd")], arguments].concat())
     }
 
     /// Asks the running ferryd.
