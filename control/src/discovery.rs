@@ -12,13 +12,48 @@ use packet::icmpv6::Between;
 use packet::ipv6::Ipv6;
 use packet::ndp::{self, Advertisement, Message, Solicitation};
 
-use crate::control::{Control, Turn};
+use crate::control::{Control, Outbox, Turn};
 use crate::icmp::Problem;
 use crate::neighbours::{Due, Expired, Heard, Key, Origin};
 use crate::packets::Packet;
+use crate::ports::PortInfo;
 use crate::rib::Way;
+use crate::time::Timestamp;
 
 impl Control {
+    /// Tells everybody on the links where our addresses are, for those who remember another station (RFC 5227 section 3,
+    /// RFC 4861 section 7.2.6). For the start, once workers can send.
+    pub fn announce(&mut self, now: Timestamp, out: &mut dyn Outbox) {
+        let turn = &mut Turn { now, out };
+        let own = |(id, port): (PortId, &PortInfo)| {
+            let addresses = port.addresses.iter().map(|own| own.address());
+            let all: Vec<IpAddr> = addresses.chain([port.state.link_local.into()]).collect();
+            all.into_iter().map(move |address| (id, address))
+        };
+        let announced: Vec<_> = self.ports.iter().flat_map(own).collect();
+        for (port, address) in announced {
+            self.announce_address(port, address, turn);
+        }
+    }
+
+    fn announce_address(&mut self, port: PortId, address: IpAddr, turn: &mut Turn<'_>) {
+        let mac = self.ports.port(port).state.mac;
+        let mut message = Vec::new();
+        match address {
+            IpAddr::V4(address) => {
+                Arp::request(mac, address, address).append_to(&mut message);
+                self.transmit(port, MacAddr::BROADCAST, EtherType::ARP, &message, turn);
+            }
+            IpAddr::V6(target) => {
+                let told =
+                    Advertisement { target, target_mac: Some(mac), router: true, solicited: false, overrides: true };
+                let all = ndp::ALL_NODES;
+                told.append_to(Between { source: target, destination: all }, &mut message);
+                self.transmit(port, MacAddr::of_ipv6_multicast(all), EtherType::IPV6, &message, turn);
+            }
+        }
+    }
+
     /// ARP came in (RFC 826, "packet reception").
     pub(crate) fn handle_arp(&mut self, port: PortId, message: &[u8], turn: &mut Turn<'_>) {
         let Ok(arp) = Arp::parse(message) else { return };

@@ -67,7 +67,8 @@ impl Problem {
             Self::NoRoute => icmpv6::Error::NoRoute,
             Self::Unreachable => icmpv6::Error::RejectRoute,
             Self::NoNeighbour => icmpv6::Error::AddressUnreachable,
-            Self::TooBig { mtu } => icmpv6::Error::PacketTooBig { mtu: mtu.into() },
+            // RFC 8200 section 5: every link carries this much, and a sender would not believe less.
+            Self::TooBig { mtu } => icmpv6::Error::PacketTooBig { mtu: mtu.max(ipv6::MIN_MTU).into() },
             Self::HopsExceeded => icmpv6::Error::HopLimitExceeded,
             Self::NoPort => icmpv6::Error::PortUnreachable,
             Self::NoProtocol { at } => icmpv6::Error::UnknownNextHeader { pointer: pointer(at) },

@@ -77,11 +77,19 @@ pub(crate) struct Route {
     pub(crate) next_hop: NextHopId,
 }
 
+/// A neighbour whose MAC address is known.
+#[derive(Debug, Clone, Copy)]
+struct Host {
+    next_hop: NextHopId,
+    /// Whether the routes lead to its link, so that it has an entry of its own.
+    is_entered: bool,
+}
+
 /// The routes and hosts of a family.
 #[derive(Debug)]
 pub(crate) struct Table<A: Address> {
     routes: BTreeMap<(Prefix<A>, Protocol), Route>,
-    hosts: BTreeMap<(A, PortId), NextHopId>,
+    hosts: BTreeMap<(A, PortId), Host>,
     writer: FibWriter<A>,
     changes: Vec<Change<A>>,
 }
@@ -135,20 +143,21 @@ impl<A: Address> Table<A> {
 
     /// A neighbour's MAC address is known: its own next hop is this.
     pub(crate) fn host_found(&mut self, address: A, port: PortId, next_hop: NextHopId) {
-        self.hosts.insert((address, port), next_hop);
-        self.follow_host(address);
+        let is_entered = self.leads_to_link(address, port);
+        self.hosts.insert((address, port), Host { next_hop, is_entered });
+        self.follow_entry(Prefix::host(address));
     }
 
     /// A neighbour's MAC address is known no more; returns the next hop it had.
     pub(crate) fn host_lost(&mut self, address: A, port: PortId) -> Option<NextHopId> {
-        let next_hop = self.hosts.remove(&(address, port))?;
-        self.follow_host(address);
-        Some(next_hop)
+        let host = self.hosts.remove(&(address, port))?;
+        self.follow_entry(Prefix::host(address));
+        Some(host.next_hop)
     }
 
     /// A known neighbour's own next hop.
     pub(crate) fn host(&self, address: A, port: PortId) -> Option<NextHopId> {
-        self.hosts.get(&(address, port)).copied()
+        self.hosts.get(&(address, port)).map(|host| host.next_hop)
     }
 
     /// Whether the forwarding table is behind.
@@ -171,18 +180,20 @@ impl<A: Address> Table<A> {
         self.routes.len()
     }
 
-    /// The route to `prefix` changed: so does its entry, and those of hosts inside.
+    /// The route to `prefix` changed: so does its entry, and those of hosts inside that lead elsewhere now.
     fn follow(&mut self, prefix: Prefix<A>) {
         self.follow_entry(prefix);
         let inside = (prefix.address(), PortId(0))..=(prefix.last(), PortId(u16::MAX));
-        let hosts: Vec<A> = self.hosts.range(inside).map(|((address, _), _)| *address).collect();
-        for address in hosts {
-            self.follow_host(address);
+        let turned: Vec<_> = self
+            .hosts
+            .range(inside)
+            .filter(|((address, port), host)| host.is_entered != self.leads_to_link(*address, *port))
+            .map(|(key, _)| *key)
+            .collect();
+        for (address, port) in turned {
+            self.hosts.entry((address, port)).and_modify(|host| host.is_entered = !host.is_entered);
+            self.follow_entry(Prefix::host(address));
         }
-    }
-
-    fn follow_host(&mut self, address: A) {
-        self.follow_entry(Prefix::host(address));
     }
 
     fn follow_entry(&mut self, prefix: Prefix<A>) {
@@ -201,10 +212,12 @@ impl<A: Address> Table<A> {
 
     /// The next hop of a known host, if the routes lead to its link.
     fn host_entry(&self, address: A) -> Option<NextHopId> {
-        match self.longest_match(address)?.2.way {
-            Way::Link(port) => self.host(address, port),
-            Way::Local | Way::Broadcast | Way::Gateway(..) | Way::Blackhole | Way::Unreachable => None,
-        }
+        let of_address = (address, PortId(0))..=(address, PortId(u16::MAX));
+        self.hosts.range(of_address).find(|(_, host)| host.is_entered).map(|(_, host)| host.next_hop)
+    }
+
+    fn leads_to_link(&self, address: A, port: PortId) -> bool {
+        self.longest_match(address).is_some_and(|(_, _, route)| route.way == Way::Link(port))
     }
 }
 

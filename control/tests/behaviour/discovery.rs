@@ -248,3 +248,24 @@ fn a_gateway_with_a_link_local_address_is_found_behind_the_port_it_was_given_wit
     assert_eq!(scene.station(beyond.into()), Some(GATEWAY.mac));
     assert_eq!(scene.take_packets_to(GATEWAY).len(), 1);
 }
+
+#[test]
+fn at_the_start_everybody_is_told_where_our_addresses_are() {
+    let mut scene = Scene::new();
+    scene.control.announce(scene.now, &mut scene.sent);
+    let sent = scene.take_sent();
+    assert_eq!(sent.len(), 6, "two addresses and the link-local one of each port");
+    for (port, frame) in sent {
+        let own = scene.router(port);
+        let (header, payload) = Header::parse(&frame).unwrap();
+        if header.ether_type == EtherType::ARP {
+            assert_eq!(header.destination, MacAddr::BROADCAST);
+            assert_eq!(Arp::parse(payload).unwrap(), Arp::request(own.mac, own.v4, own.v4));
+        } else {
+            let packet = Ipv6::parse(payload).unwrap();
+            let Ok(Message::Advertisement(told)) = Message::parse(&packet) else { panic!("an advertisement") };
+            assert_eq!((packet.source(), packet.destination()), (told.target, ALL_NODES));
+            assert!(!told.solicited && told.overrides && told.target_mac == Some(own.mac));
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod discovery;
 mod icmp;
 mod neighbours;
+mod nothing_trusted;
 mod requests;
 mod scene;
 mod thread;
