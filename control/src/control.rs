@@ -13,7 +13,7 @@ use crate::config::{self, Config};
 use crate::icmp::Limits;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
-use crate::ports::{PortInfo, Ports};
+use crate::ports::{self, PortInfo, Ports};
 use crate::rib::{Protocol, Way};
 use crate::routes::Routes;
 use crate::time::Timestamp;
@@ -233,8 +233,11 @@ impl Control {
                 if own.network() != Network::host(own.address()) {
                     self.routes.set(own.network(), Protocol::Connected, Way::Link(id));
                 }
-                for nobody in Ports::not_hosts(*own) {
-                    self.routes.set(Network::host(nobody.into()), Protocol::Local, Way::Broadcast);
+                for nobody in ports::not_hosts(*own) {
+                    self.routes.set(Network::host(nobody), Protocol::Local, Way::Broadcast);
+                }
+                if let Some(anycast) = ports::anycast(*own) {
+                    self.routes.set(Network::host(anycast), Protocol::Local, Way::Anycast);
                 }
             }
         }

@@ -106,7 +106,9 @@ impl Control {
             }
         }
         let own = self.ports.port(port).state.mac;
-        let (answer, destination) = Advertisement::answering(&asked, asker, own);
+        let (mut answer, destination) = Advertisement::answering(&asked, asker, own);
+        // RFC 4861 section 7.2.4: another router may have answered already, and that is as good.
+        answer.overrides = !self.ports.port(port).has_anycast(asked.target.into());
         let mut answered = Vec::new();
         answer.append_to(Between { source: asked.target, destination }, &mut answered);
         let to = match asked.source_mac {

@@ -26,7 +26,7 @@ impl Control {
             return;
         }
         let way = self.routes.way(destination);
-        if way == Some(Way::Local) {
+        if matches!(way, Some(Way::Local | Way::Anycast)) {
             self.deliver(packet, from, frame, turn);
             return;
         }
@@ -40,7 +40,7 @@ impl Control {
             Some(Way::Gateway(port, gateway)) => (gateway, port),
             Some(Way::Unreachable) => return self.report(Problem::Unreachable, &packet, from, turn),
             None => return self.report(Problem::NoRoute, &packet, from, turn),
-            Some(Way::Local | Way::Broadcast | Way::Blackhole) => return,
+            Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole) => return,
         };
         let waiting = Waiting { packet: packet.bytes().to_vec(), origin: Origin::Received(from) };
         self.send_to(neighbour, waiting, turn);
@@ -52,7 +52,7 @@ impl Control {
             _ if is_link_local(destination) => (destination, port),
             Some(Way::Link(port)) => (destination, port),
             Some(Way::Gateway(port, gateway)) => (gateway, port),
-            Some(Way::Local | Way::Broadcast | Way::Blackhole | Way::Unreachable) | None => return,
+            Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable) | None => return,
         };
         self.send_to(neighbour, Waiting { packet, origin: Origin::Ours }, turn);
     }

@@ -131,6 +131,10 @@ impl Control {
         }
         let own =
             if problem.is_local() { Some(packet.destination()) } else { self.ports.speaks_to(packet.source(), from) };
+        if !self.limits.allow(problem, turn.now) {
+            self.counts.icmp_limited += 1;
+            return;
+        }
         let report = match (packet, own) {
             (Packet::V4(packet), Some(IpAddr::V4(own))) => {
                 problem.ipv4().and_then(|error| self.error_v4(error, packet, own))
@@ -139,10 +143,6 @@ impl Control {
             _ => None,
         };
         let Some(report) = report else { return };
-        if !self.limits.allow(problem, turn.now) {
-            self.counts.icmp_limited += 1;
-            return;
-        }
         self.counts.icmp_errors += 1;
         self.originate(report, packet.source(), from, turn);
     }

@@ -29,7 +29,16 @@ impl PortInfo {
 
     /// Whether it answers for `address` on its link.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
-        address == self.state.link_local || self.addresses.iter().any(|own| own.address() == address)
+        address == self.state.link_local || self.owns(address) || self.has_anycast(address)
+    }
+
+    /// Whether it answers for `address` as any other router on the link would.
+    pub(crate) fn has_anycast(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|own| anycast(*own).is_some_and(|anycast| anycast == address))
+    }
+
+    fn owns(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|own| own.address() == address)
     }
 
     /// Whether a neighbour on its link can have `address`.
@@ -94,12 +103,12 @@ impl Ports {
 
     /// Whether `address` is one of ours, on whatever port; link-local ones belong to their port alone.
     pub(crate) fn own(&self, address: IpAddr) -> bool {
-        self.owner(address).is_some()
+        self.0.iter().any(|port| port.owns(address) || port.has_anycast(address))
     }
 
     /// The port that has `address`.
     pub(crate) fn owner(&self, address: IpAddr) -> Option<PortId> {
-        self.iter().find(|(_, port)| port.addresses.iter().any(|own| own.address() == address)).map(|(id, _)| id)
+        self.iter().find(|(_, port)| port.owns(address)).map(|(id, _)| id)
     }
 
     /// The port on whose network `address` can be a neighbour; of nested networks the narrowest.
@@ -119,14 +128,20 @@ impl Ports {
         let ports = self.get(port).into_iter().chain(&self.0);
         ports.into_iter().find_map(|port| port.speaks_to(other))
     }
+}
 
-    /// Addresses of a network on the link that are no host's: its own, where it has one, and its broadcast.
-    pub(crate) fn not_hosts(own: InterfaceAddress) -> impl Iterator<Item = Ipv4Addr> {
-        let network = match own.network() {
-            Network::V4(network) => own.broadcast().map(|_| network.address()),
-            Network::V6(_) => None,
-        };
-        network.into_iter().chain(own.broadcast())
+/// Addresses of an IPv4 network that are no host's: its own, where it has one, and its broadcast.
+pub(crate) fn not_hosts(own: InterfaceAddress) -> impl Iterator<Item = IpAddr> {
+    let network = own.broadcast().map(|_| own.network().address());
+    network.into_iter().chain(own.broadcast().map(IpAddr::from))
+}
+
+/// The first address of an IPv6 network, which is every router's on the link (RFC 4291 section 2.6.1); none between two
+/// routers, where it is one of theirs (RFC 6164).
+pub(crate) fn anycast(own: InterfaceAddress) -> Option<IpAddr> {
+    match own.network() {
+        Network::V6(network) if network.len() < 127 => Some(network.address().into()),
+        Network::V6(_) | Network::V4(_) => None,
     }
 }
 

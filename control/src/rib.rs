@@ -35,7 +35,9 @@ pub(crate) enum Protocol {
 pub(crate) enum Way {
     /// To ourselves.
     Local,
-    /// To no host: a network's own address, or its broadcast.
+    /// To ourselves, as to every router on the link (RFC 4291 section 2.6.1).
+    Anycast,
+    /// To no host: an IPv4 network's own address, or its broadcast.
     Broadcast,
     /// To the hosts on this port's link.
     Link(PortId),
@@ -51,7 +53,7 @@ impl Way {
     /// The next hop it takes.
     pub(crate) const fn next_hop(self) -> Key {
         match self {
-            Self::Local => Key::Local,
+            Self::Local | Self::Anycast => Key::Local,
             Self::Broadcast | Self::Blackhole => Key::Blackhole,
             Self::Link(port) => Key::Link(port),
             Self::Gateway(port, gateway) => Key::Neighbour(port, gateway),
@@ -63,7 +65,7 @@ impl Way {
     pub(crate) const fn port(self) -> Option<PortId> {
         match self {
             Self::Link(port) | Self::Gateway(port, _) => Some(port),
-            Self::Local | Self::Broadcast | Self::Blackhole | Self::Unreachable => None,
+            Self::Local | Self::Anycast | Self::Broadcast | Self::Blackhole | Self::Unreachable => None,
         }
     }
 }

@@ -26,8 +26,8 @@ impl Control {
         if let Some(name) = &filter.dev {
             self.ports.named(name)?;
         }
-        // What follows from an address but is nobody's, such as a broadcast, is no route a person would look for.
-        let routes = self.routes.iter().filter(|found| found.way != Way::Broadcast);
+        // What follows from an address and is no host's is no route a person would look for.
+        let routes = self.routes.iter().filter(|found| !matches!(found.way, Way::Broadcast | Way::Anycast));
         Ok(routes.map(|found| self.shown_route(found)).filter(|route| filter.selects(route)).collect())
     }
 
@@ -120,14 +120,14 @@ impl Control {
     fn shown_route(&self, found: Found) -> Route {
         let gateway = match found.way {
             Way::Gateway(_, gateway) => Some(gateway),
-            Way::Local | Way::Broadcast | Way::Link(_) | Way::Blackhole | Way::Unreachable => None,
+            Way::Local | Way::Anycast | Way::Broadcast | Way::Link(_) | Way::Blackhole | Way::Unreachable => None,
         };
         let port =
             found.way.port().or_else(|| self.ports.owner(found.network.address()).filter(|_| found.way == Way::Local));
         Route {
             dst: found.network,
             kind: match found.way {
-                Way::Local => RouteKind::Local,
+                Way::Local | Way::Anycast => RouteKind::Local,
                 Way::Link(_) | Way::Gateway(..) => RouteKind::Unicast,
                 Way::Broadcast | Way::Blackhole => RouteKind::Blackhole,
                 Way::Unreachable => RouteKind::Unreachable,

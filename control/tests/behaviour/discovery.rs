@@ -250,6 +250,19 @@ fn a_gateway_with_a_link_local_address_is_found_behind_the_port_it_was_given_wit
 }
 
 #[test]
+fn the_first_address_of_a_network_is_answered_for_as_any_router_on_the_link_would() {
+    let anycast = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0);
+    let mut scene = Scene::new();
+    let asked = Solicitation { target: anycast, source_mac: Some(ALICE.mac) };
+    solicits(&mut scene, ALICE, ALICE.v6, asked, solicited_node(anycast));
+    let [(_, _, told)] = advertised(&mut scene)[..] else { panic!("one answer") };
+    assert!(told.solicited && !told.overrides, "RFC 4861 section 7.2.4");
+    assert_eq!(scene.fate(anycast.into()), Some(NextHop::Local));
+    scene.sends(ALICE, PuntReason::Local, &udp(ALICE.v6, anycast).echo(8));
+    assert_eq!(Icmp::read(&scene.take_packets_to(ALICE)[0]).source, std::net::IpAddr::from(anycast));
+}
+
+#[test]
 fn at_the_start_everybody_is_told_where_our_addresses_are() {
     let mut scene = Scene::new();
     scene.control.announce(scene.now, &mut scene.sent);

@@ -243,6 +243,9 @@ fn expected(routes: &[Route], known: &[Host], address: IpAddr) -> Option<NextHop
     if ["192.0.2.0", "192.0.2.255", "198.51.100.0", "198.51.100.255"].map(ip).contains(&address) {
         return Some(NextHop::Blackhole);
     }
+    if ["2001:db8:1::", "2001:db8:2::"].map(ip).contains(&address) {
+        return Some(NextHop::Local);
+    }
     let preference = |route: &&Route| match route.protocol {
         Protocol::Local => 2,
         Protocol::Connected => 1,
