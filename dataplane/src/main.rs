@@ -116,7 +116,7 @@ enum StartError {
     Device {
         port: String,
         #[source]
-        error: dpdk::EalError,
+        error: Box<dpdk::EalError>,
         found: String,
     },
     #[error(transparent)]
