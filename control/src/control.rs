@@ -92,8 +92,10 @@ pub struct ControlCounts {
     pub icmp_limited: u64,
     /// ARP requests and neighbour solicitations sent.
     pub questions: u64,
-    /// Packets dropped for want of room among those that wait for a neighbour, or of a question left to ask.
+    /// Packets to neighbours that there was no room for, or no question left to ask with.
     pub neighbour_refused: u64,
+    /// Packets that had no room to wait for their neighbour, or made room for newer ones.
+    pub neighbour_overflowed: u64,
     /// Packets whose neighbour never answered.
     pub neighbour_lost: u64,
     /// Messages in which somebody else claimed one of our addresses.
@@ -216,7 +218,7 @@ impl Control {
 
     /// What was done that no worker counts.
     pub fn counts(&self) -> ControlCounts {
-        self.counts
+        ControlCounts { neighbour_overflowed: self.neighbours.overflowed(), ..self.counts }
     }
 
     /// Frames that the outbox had no room for.

@@ -80,6 +80,9 @@ pub fn run(
     // The first worker sends for all: frames of ours stay in order. Without any worker nothing leaves.
     let mut nowhere = Nowhere;
     let mut nap = SHORTEST_NAP;
+    if let Some(outbox) = outboxes.first_mut() {
+        control.announce(Timestamp::ZERO + epoch.elapsed(), outbox);
+    }
     loop {
         // Relaxed: see `stop`. Read before the rings, so that what was in them then is decided below.
         let is_last = stop.load(Ordering::Relaxed);

@@ -42,6 +42,8 @@ pub(crate) struct Neighbours {
     due: BTreeSet<(Timestamp, Key)>,
     queues: BTreeMap<Key, Queue>,
     waiting_bytes: usize,
+    /// Packets that had no room to wait.
+    overflowed: u64,
     known: usize,
     questions: Vec<TokenBucket>,
 }
@@ -78,6 +80,7 @@ impl Neighbours {
             due: BTreeSet::new(),
             queues: BTreeMap::new(),
             waiting_bytes: 0,
+            overflowed: 0,
             known: 0,
             questions: vec![TokenBucket::new(QUESTIONS_PER_SECOND, QUESTIONS_PER_SECOND); ports],
         }
@@ -160,6 +163,11 @@ impl Neighbours {
         self.entries.iter().map(|(key, entry)| (*key, entry))
     }
 
+    /// Packets that had no room to wait, or made room for newer ones.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.overflowed
+    }
+
     fn unknown(&self) -> usize {
         self.entries.len() - self.known
     }
@@ -182,11 +190,12 @@ impl Neighbours {
 
     fn enqueue(&mut self, key: Key, packet: Waiting) {
         if self.waiting_bytes + packet.packet.len() > MAX_WAITING_BYTES {
+            self.overflowed += 1;
             return;
         }
         let queue = self.queues.entry(key).or_default();
         let before = queue.bytes();
-        queue.push(packet);
+        self.overflowed += queue.push(packet);
         self.waiting_bytes = self.waiting_bytes - before + queue.bytes();
     }
 

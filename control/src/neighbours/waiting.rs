@@ -30,13 +30,16 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Adds a packet; the oldest make room for it.
-    pub(crate) fn push(&mut self, packet: Waiting) {
+    /// Adds a packet; returns how many of the oldest made room for it.
+    pub(crate) fn push(&mut self, packet: Waiting) -> u64 {
+        let mut gone = 0;
         self.bytes += packet.packet.len();
         self.packets.push_back(packet);
         while self.packets.len() > MAX_PACKETS || (self.bytes > MAX_BYTES && self.packets.len() > 1) {
             self.bytes -= self.packets.pop_front().map_or(0, |oldest| oldest.packet.len());
+            gone += 1;
         }
+        gone
     }
 
     /// How many bytes wait.

@@ -50,6 +50,7 @@ fn packets_that_waited_leave_in_order_and_the_newest_are_kept() {
     let lens: Vec<_> =
         scene.take_packets_to(BOB).iter().map(|packet| Ipv4::parse(packet).unwrap().payload().len()).collect();
     assert_eq!(lens, [13, 14, 15, 16, 17, 18, 19, 20]);
+    assert_eq!(scene.control.counts().neighbour_overflowed, 12, "and those that are not kept are counted");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::scene::*;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A control thread, a worker's end without a worker, and a way to ask.
+/// A control thread that has announced itself, a worker's end without a worker, and a way to ask.
 fn start() -> (ControlThread, WorkerEnd, Sender<Asked>) {
     let setup = setup();
     let first = ForwardingState::without_routes(setup.ports.iter().map(|port| port.state));
@@ -25,7 +25,11 @@ fn start() -> (ControlThread, WorkerEnd, Sender<Asked>) {
     let control = Control::new(setup, publisher, workers, Box::new(NoHardware), Timestamp::ZERO);
     let (ask, asked) = unbounded();
     let thread = ControlThread::spawn(control, links, asked, Instant::now()).unwrap();
-    (thread, ends.pop().unwrap(), ask)
+    let mut worker = ends.pop().unwrap();
+    for _announcement in 0..6 {
+        wait_for(|| worker.originated.receive(|_, _| ()));
+    }
+    (thread, worker, ask)
 }
 
 fn ask(requests: &Sender<Asked>, request: Request) -> Result<Reply, ApiError> {
