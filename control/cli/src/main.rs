@@ -1,2 +1,115 @@
-//! ferry.
-fn main() {}
+//! `ferry`: the tool to talk to a running ferryd with, in the words of `ip(8)`.
+//!
+//! One file per noun. A noun is its words on the command line, the request they mean, and how its answer is shown; what
+//! all share is in [`context`]: where to ask, and whether a person or a program reads.
+//!
+//! A person reads tables on standard output and errors on standard error. With `--json` everything is one JSON value on
+//! one line of standard output, an error too: `{"error":{"kind":...,"message":...}}`. Either way the exit code tells what
+//! happened ([`EXIT_CODES`]).
+
+mod context;
+mod drops;
+mod failure;
+mod neigh;
+mod port;
+mod route;
+mod stats;
+mod table;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::{Common, Context};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return failure::of_the_command_line(&error),
+    };
+    let context = Context::new(args.common);
+    match args.noun.run(&context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(context.json()),
+    }
+}
+
+/// Talks to a running ferryd.
+#[derive(Debug, Parser)]
+#[command(name = "ferry", version, after_help = EXIT_CODES, infer_subcommands = true, max_term_width = 120)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    /// The routes: show, add, replace, delete, or ask for the one a packet takes.
+    Route(route::Route),
+    /// The neighbours on the ports' links.
+    #[command(visible_alias = "neighbour")]
+    Neigh(neigh::Neigh),
+    /// The ports and what went through them.
+    Port(port::Port),
+    /// What became of packets, by worker.
+    Stats,
+    /// What was dropped, and why.
+    Drops(drops::Drops),
+    /// The versions of this tool and of ferryd.
+    Version,
+}
+
+impl Noun {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Route(route) => route.run(context),
+            Self::Neigh(neigh) => neigh.run(context),
+            Self::Port(port) => port.run(context),
+            Self::Stats => stats::run(context),
+            Self::Drops(drops) => drops.run(context),
+            Self::Version => version::run(context),
+        }
+    }
+}
+
+/// What `ferry` exits with; a kind of error is the `kind` in its JSON.
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done
+   1  internal, unknown: a defect, or the output could not be written
+   2  usage: the command line could not be read
+   3  invalid, family_mismatch, too_large, unsupported_version
+   4  exists
+   5  not_found
+   6  unreachable_gateway
+   7  unknown_port
+   8  not_allowed
+   9  busy, timeout: try again
+  10  not_running, shutting_down
+  11  permission_denied";
+
+#[cfg(test)]
+mod tests {
+    use control_api::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_kind_of_error_beside_its_exit_code() {
+        for kind in ErrorKind::ALL {
+            let beside = format!("{:>4}  ", kind.exit_code());
+            let line = EXIT_CODES.lines().find(|line| line.starts_with(&beside)).unwrap();
+            assert!(line.contains(kind.name()), "{kind} in {line}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,100 @@
+//! Why a command did not do what it was told: said to a person or a program, and in the exit code.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind as ClapKind;
+use control_api::{ApiError, ErrorKind};
+use serde::Serialize;
+
+use crate::context;
+
+/// A command that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Failure {
+    kind: String,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip)]
+    exit_code: u8,
+}
+
+impl Failure {
+    /// A failure of some kind: the name in its JSON, and the exit code.
+    pub(crate) fn new(kind: &str, exit_code: u8, message: impl Into<String>) -> Self {
+        Self { kind: kind.to_owned(), message: message.into(), hint: None, exit_code }
+    }
+
+    /// A command line that makes no sense.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new("usage", USAGE, message)
+    }
+
+    /// What nobody expected.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal.name(), ErrorKind::Internal.exit_code(), message)
+    }
+
+    /// An answer to another question.
+    pub(crate) fn unexpected_answer() -> Self {
+        Self::internal("ferryd answered another question than the one it was asked")
+    }
+
+    /// The same with what to do about it.
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Says it, and gives the code to exit with.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
+        if json {
+            let line = serde_json::to_string(&Said { error: self }).expect("a structure of text is JSON");
+            // The exit code says it as well, to whoever cannot be told.
+            let _unheard = context::print(&format!("{line}\n"));
+        } else {
+            eprintln!("ferry: {}", self.message);
+            if let Some(hint) = &self.hint {
+                eprintln!("  help: {hint}");
+            }
+        }
+        ExitCode::from(self.exit_code)
+    }
+}
+
+/// How a program reads it.
+#[derive(Serialize)]
+struct Said<'f> {
+    error: &'f Failure,
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        let ApiError { kind, message, hint } = error;
+        Self { kind: kind.name().to_owned(), message, hint, exit_code: kind.exit_code() }
+    }
+}
+
+/// Says what clap has to say: help where it was asked for, and otherwise what is wrong with the command line.
+pub(crate) fn of_the_command_line(error: &clap::Error) -> ExitCode {
+    let is_help = matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion);
+    // There are no parsed arguments to ask.
+    let wants_json = std::env::args_os().any(|arg| arg == "-j" || arg == "--json");
+    if !is_help && wants_json {
+        return Failure::usage(first_paragraph(error)).with_hint("see `ferry --help`").report(true);
+    }
+    let _unheard = error.print();
+    if is_help { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }
+}
+
+/// What is wrong, without the usage that follows for people.
+fn first_paragraph(error: &clap::Error) -> String {
+    if error.kind() == ClapKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "the command is missing".to_owned();
+    }
+    let text = error.to_string();
+    let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let paragraph = lines.join(" ");
+    paragraph.strip_prefix("error: ").unwrap_or(&paragraph).to_owned()
+}
+
+const USAGE: u8 = 2;

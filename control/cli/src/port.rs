@@ -1,0 +1,83 @@
+//! `ferry port`: the ports, as `ip -s link` and `ip addr` show interfaces.
+
+use std::fmt::Write;
+
+use clap::{Args, Subcommand};
+use control_api::{Link, Port as Shown, Reply, Request};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::table::{Paint, Table, Tone, count, toned, word};
+
+#[derive(Debug, Args)]
+pub(crate) struct Port {
+    /// What to do; `show` if nothing is said.
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show all ports, or one.
+    #[command(visible_alias = "list")]
+    Show {
+        /// The port's name.
+        #[arg(value_name = "PORT")]
+        name: Option<String>,
+    },
+}
+
+impl Port {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Verb::Show { name } = self.verb.unwrap_or(Verb::Show { name: None });
+        let Reply::Ports(ports) = context.ask(&Request::PortShow { name })? else {
+            return Err(Failure::unexpected_answer());
+        };
+        context.say(&ports, |paint| if ports.is_empty() { "no ports\n".to_owned() } else { show(&ports, paint) })
+    }
+}
+
+/// What each port is, and then what went through them side by side.
+fn show(ports: &[Shown], paint: Paint) -> String {
+    let mut text = String::new();
+    let mut table = Table::new(["port", "link", "mtu", "address", "driver", "device"]);
+    for port in ports {
+        let link = match port.operstate {
+            link @ Link::Up => toned(link.name(), Tone::Good),
+            link @ Link::Down => toned(link.name(), Tone::Bad),
+            link @ Link::Unknown => toned(link.name(), Tone::Doubtful),
+        };
+        let mtu = word(port.mtu.to_string());
+        table.row([
+            word(&port.ifname),
+            link,
+            mtu,
+            word(port.address.to_string()),
+            word(&port.driver),
+            word(&port.device),
+        ]);
+    }
+    text.push_str(&table.render(paint));
+
+    let mut table = Table::new(["port", "addresses"]);
+    for port in ports.iter().filter(|port| !port.addresses.is_empty()) {
+        let addresses: Vec<_> = port.addresses.iter().map(ToString::to_string).collect();
+        table.row([word(&port.ifname), word(addresses.join(" "))]);
+    }
+    if !table.is_empty() {
+        let _memory = write!(text, "\n{}", table.render(paint));
+    }
+
+    let mut table =
+        Table::new(["port", "rx packets", "rx bytes", "tx packets", "tx bytes", "missed", "errors", "no buffer"]);
+    for port in ports {
+        let mut row = vec![word(&port.ifname)];
+        row.extend([port.rx.packets, port.rx.bytes, port.tx.packets, port.tx.bytes].map(count));
+        if let Some(hardware) = port.hardware {
+            row.extend([hardware.missed, hardware.errors, hardware.no_buffer].map(count));
+        }
+        table.row(row);
+    }
+    let _memory = write!(text, "\n{}", table.render(paint));
+    text
+}

@@ -1,0 +1,399 @@
+//! The tool as a person or a script meets it: a command line, what it prints, and how it exits. The ferryd on the other
+//! side is an actor.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use control_api::*;
+use tempfile::TempDir;
+
+/// An actor that gives every request the same answer, and remembers what it was asked.
+struct Ferryd {
+    directory: TempDir,
+    asked: Receiver<Request>,
+}
+
+impl Ferryd {
+    fn that_says(answer: Result<Reply, ApiError>) -> Self {
+        Self::that_writes(wire::answer_line(&answer))
+    }
+
+    fn that_writes(line: String) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join("ferry.sock")).unwrap();
+        let (remember, asked) = channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut request = String::new();
+                BufReader::new(&stream).read_line(&mut request).unwrap();
+                let _test_is_over = remember.send(wire::read_request(request.as_bytes()).unwrap());
+                stream.write_all(line.as_bytes()).unwrap();
+            }
+        });
+        Self { directory, asked }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("ferry.sock")
+    }
+
+    /// What `ferry` does with this command line.
+    fn told(&self, line: &str) -> Said {
+        Said::of(ferry(line).env("FERRY_SOCKET", self.socket()))
+    }
+}
+
+fn ferry(line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
+    command.args(line.split_whitespace()).env_remove("FERRY_SOCKET").stdin(Stdio::null());
+    command
+}
+
+/// What a command printed, and what it exited with.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    stdout: String,
+    stderr: String,
+    exit_code: i32,
+}
+
+impl Said {
+    fn of(command: &mut Command) -> Self {
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
+        Self { stdout, stderr, exit_code: status.code().unwrap() }
+    }
+
+    fn printed(stdout: &str) -> Self {
+        Self { stdout: stdout.to_owned(), stderr: String::new(), exit_code: 0 }
+    }
+
+    fn failed(exit_code: u8, stderr: &str) -> Self {
+        Self { stdout: String::new(), stderr: stderr.to_owned(), exit_code: exit_code.into() }
+    }
+}
+
+fn routes() -> Reply {
+    let route = |dst: &str, kind, gateway: Option<&str>, dev: Option<&str>, protocol, next_hop| Route {
+        dst: dst.parse().unwrap(),
+        kind,
+        gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+        dev: dev.map(str::to_owned),
+        protocol,
+        next_hop,
+    };
+    use NextHopState::{Resolved, Unresolved};
+    Reply::Routes(vec![
+        route("0.0.0.0/0", RouteKind::Unicast, Some("198.51.100.2"), Some("right"), Protocol::Static, Some(Resolved)),
+        route("10.9.0.0/16", RouteKind::Blackhole, None, None, Protocol::Static, None),
+        route("192.0.2.0/24", RouteKind::Unicast, None, Some("left"), Protocol::Connected, None),
+        route("192.0.2.1/32", RouteKind::Local, None, Some("left"), Protocol::Local, None),
+        route("::/0", RouteKind::Unicast, Some("fe80::1"), Some("left"), Protocol::Static, Some(Unresolved)),
+    ])
+}
+
+fn neighbours() -> Reply {
+    let neighbour = |dst: &str, mac: Option<&str>, state, age_seconds| Neighbour {
+        dst: dst.parse().unwrap(),
+        dev: "left".to_owned(),
+        lladdr: mac.map(|mac| mac.parse().unwrap()),
+        state,
+        age_seconds,
+    };
+    Reply::Neighbours(vec![
+        neighbour("192.0.2.2", Some("02:00:00:00:00:02"), NeighbourState::Reachable, Some(3)),
+        neighbour("192.0.2.9", None, NeighbourState::Incomplete, None),
+        neighbour("fe80::1", Some("02:00:00:00:00:03"), NeighbourState::Permanent, None),
+    ])
+}
+
+fn ports() -> Reply {
+    Reply::Ports(vec![Port {
+        ifname: "left".to_owned(),
+        device: "net_af_packet0,iface=veth0".to_owned(),
+        driver: "net_af_packet".to_owned(),
+        address: "02:00:00:00:00:01".parse().unwrap(),
+        mtu: 1500,
+        operstate: Link::Up,
+        addresses: vec!["192.0.2.1/24".parse().unwrap(), "2001:db8:1::1/64".parse().unwrap()],
+        rx: Traffic { packets: 1_000_000, bytes: 64_000_000 },
+        tx: Traffic { packets: 17, bytes: 1088 },
+        hardware: Some(Hardware { missed: 5, errors: 0, no_buffer: 0 }),
+    }])
+}
+
+fn stats() -> Reply {
+    let counts = Counts {
+        received: 1000,
+        transmitted: 990,
+        punted: [("arp".to_owned(), 2), ("local".to_owned(), 1), ("no_route".to_owned(), 0)].into(),
+        dropped: [("bad_checksum".to_owned(), 7), ("tx_full".to_owned(), 0)].into(),
+        originated: 3,
+        originated_lost: 0,
+    };
+    Reply::Stats(Stats {
+        uptime_seconds: 65,
+        generation: 12,
+        live_snapshots: 1,
+        routes: RouteCounts { ipv4: 4, ipv6: 1 },
+        total: counts.clone(),
+        workers: vec![WorkerStats { core: 2, turns: 123_456, counts }],
+    })
+}
+
+fn drops() -> Reply {
+    let drop = |reason: &str, packets, explanation: &str| Drop {
+        reason: reason.to_owned(),
+        packets,
+        explanation: explanation.to_owned(),
+    };
+    Reply::Drops(vec![
+        drop("bad_checksum", 7, "The IPv4 header checksum is wrong."),
+        drop("tx_full", 0, "The port out had no room."),
+    ])
+}
+
+fn version() -> Reply {
+    Reply::Version(Version { ferryd: "0.1.0".to_owned(), protocol: 1, pid: 42 })
+}
+
+#[test]
+fn people_read_tables() {
+    #[rustfmt::skip]
+    let tables = [
+        ("route show", routes(), "\
+destination   type       via           dev    protocol   next hop
+0.0.0.0/0     unicast    198.51.100.2  right  static     resolved
+10.9.0.0/16   blackhole                       static
+192.0.2.0/24  unicast                  left   connected
+192.0.2.1/32  local                    left   local
+::/0          unicast    fe80::1       left   static     unresolved
+"),
+        ("neigh show", neighbours(), "\
+address    dev   lladdr             state       confirmed
+192.0.2.2  left  02:00:00:00:00:02  REACHABLE   3 s ago
+192.0.2.9  left                     INCOMPLETE
+fe80::1    left  02:00:00:00:00:03  PERMANENT
+"),
+        ("-6 neigh", neighbours(), "\
+address  dev   lladdr             state      confirmed
+fe80::1  left  02:00:00:00:00:03  PERMANENT
+"),
+        ("port show", ports(), "\
+port  link  mtu   address            driver         device
+left  UP    1500  02:00:00:00:00:01  net_af_packet  net_af_packet0,iface=veth0
+
+port  addresses
+left  192.0.2.1/24 2001:db8:1::1/64
+
+port  rx packets    rx bytes  tx packets  tx bytes  missed  errors  no buffer
+left   1 000 000  64 000 000          17     1 088       5       0          0
+"),
+        ("stats", stats(), "\
+up 1 min 5 s, 4 IPv4 and 1 IPv6 routes, generation 12, 1 snapshot in memory
+
+        received  transmitted  punted  dropped  originated  lost    turns
+core 2     1 000          990       3        7           3     0  123 456
+total      1 000          990       3        7           3     0
+
+punted  packets
+arp           2
+local         1
+
+dropped       packets
+bad_checksum        7
+"),
+        ("drops", drops(), "\
+reason        packets  meaning
+bad_checksum        7  The IPv4 header checksum is wrong.
+"),
+        ("drops --all", drops(), "\
+reason        packets  meaning
+bad_checksum        7  The IPv4 header checksum is wrong.
+tx_full             0  The port out had no room.
+"),
+        ("version", version(), "ferry 0.1.0, ferryd 0.1.0 (process 42), protocol 1\n"),
+        ("route add default via 192.0.2.2", Reply::Done, ""),
+        ("route show", Reply::Routes(Vec::new()), "no routes\n"),
+        ("drops", Reply::Drops(Vec::new()), "nothing was dropped\n"),
+    ];
+    for (line, reply, table) in tables {
+        assert_eq!(Ferryd::that_says(Ok(reply)).told(line), Said::printed(table), "ferry {line}");
+    }
+}
+
+#[test]
+fn programs_read_one_line_of_json() {
+    #[rustfmt::skip]
+    let lines = [
+        ("-j route show", Reply::Routes(Vec::new()), "[]"),
+        ("route show --json", routes(), concat!(
+            r#"[{"dst":"0.0.0.0/0","type":"unicast","gateway":"198.51.100.2","dev":"right","protocol":"static","next_hop":"resolved"},"#,
+            r#"{"dst":"10.9.0.0/16","type":"blackhole","protocol":"static"},"#,
+            r#"{"dst":"192.0.2.0/24","type":"unicast","dev":"left","protocol":"connected"},"#,
+            r#"{"dst":"192.0.2.1/32","type":"local","dev":"left","protocol":"local"},"#,
+            r#"{"dst":"::/0","type":"unicast","gateway":"fe80::1","dev":"left","protocol":"static","next_hop":"unresolved"}]"#)),
+        ("route -j add blackhole 10.9.0.0/16", Reply::Done, r#"{"done":true}"#),
+        ("route replace 10.0.0.0/8 dev left -j", Reply::Done, r#"{"done":true}"#),
+        ("-j route del 10.0.0.0/8", Reply::Done, r#"{"done":true}"#),
+        ("-j -4 neigh show", neighbours(), concat!(
+            r#"[{"dst":"192.0.2.2","dev":"left","lladdr":"02:00:00:00:00:02","state":["REACHABLE"],"age_seconds":3},"#,
+            r#"{"dst":"192.0.2.9","dev":"left","state":["INCOMPLETE"]}]"#)),
+        ("-j port show", ports(), concat!(
+            r#"[{"ifname":"left","device":"net_af_packet0,iface=veth0","driver":"net_af_packet","address":"02:00:00:00:00:01","#,
+            r#""mtu":1500,"operstate":"UP","addresses":["192.0.2.1/24","2001:db8:1::1/64"],"#,
+            r#""rx":{"packets":1000000,"bytes":64000000},"tx":{"packets":17,"bytes":1088},"#,
+            r#""hardware":{"missed":5,"errors":0,"no_buffer":0}}]"#)),
+        ("-j stats", stats(), concat!(
+            r#"{"uptime_seconds":65,"generation":12,"live_snapshots":1,"routes":{"ipv4":4,"ipv6":1},"#,
+            r#""total":{"received":1000,"transmitted":990,"punted":{"arp":2,"local":1,"no_route":0},"#,
+            r#""dropped":{"bad_checksum":7,"tx_full":0},"originated":3,"originated_lost":0},"#,
+            r#""workers":[{"core":2,"turns":123456,"received":1000,"transmitted":990,"punted":{"arp":2,"local":1,"no_route":0},"#,
+            r#""dropped":{"bad_checksum":7,"tx_full":0},"originated":3,"originated_lost":0}]}"#)),
+        ("-j drops", drops(), concat!(
+            r#"[{"reason":"bad_checksum","packets":7,"explanation":"The IPv4 header checksum is wrong."},"#,
+            r#"{"reason":"tx_full","packets":0,"explanation":"The port out had no room."}]"#)),
+        ("-j version", version(), r#"{"ferry":"0.1.0","ferryd":"0.1.0","pid":42,"protocol":1}"#),
+    ];
+    for (line, reply, json) in lines {
+        assert_eq!(Ferryd::that_says(Ok(reply)).told(line), Said::printed(&format!("{json}\n")), "ferry {line}");
+    }
+}
+
+#[test]
+fn the_route_a_packet_takes_is_one_line() {
+    let Reply::Routes(routes) = routes() else { unreachable!("it is what routes() makes") };
+    for (address, route, line) in [
+        ("203.0.113.1", 0, "203.0.113.1 via 198.51.100.2 dev right by 0.0.0.0/0 proto static, resolved\n"),
+        ("10.9.1.1", 1, "blackhole 10.9.1.1 by 10.9.0.0/16 proto static\n"),
+        ("192.0.2.7", 2, "192.0.2.7 dev left by 192.0.2.0/24 proto connected\n"),
+        ("192.0.2.1", 3, "local 192.0.2.1 dev left by 192.0.2.1/32 proto local\n"),
+    ] {
+        let ferryd = Ferryd::that_says(Ok(Reply::Route(routes[route].clone())));
+        assert_eq!(ferryd.told(&format!("route get {address}")), Said::printed(line));
+        assert_eq!(ferryd.asked.recv().unwrap(), Request::RouteGet { address: address.parse().unwrap() });
+    }
+}
+
+#[test]
+fn words_become_the_request_they_mean() {
+    let via = Target::Via { gateway: "fe80::1".parse().unwrap(), dev: Some("left".to_owned()) };
+    let only = |to| Request::RouteShow { filter: RouteFilter { to, ..RouteFilter::default() } };
+    let ten: Network = "10.0.0.0/8".parse().unwrap();
+    for (line, request) in [
+        ("route add default via fe80::1 dev left", Request::RouteAdd { to: "::/0".parse().unwrap(), target: via }),
+        ("route replace unreachable 10.0.0.0/8", Request::RouteReplace { to: ten, target: Target::Unreachable }),
+        ("-6 route del default", Request::RouteDel { to: "::/0".parse().unwrap() }),
+        ("route delete 10.0.0.0/8", Request::RouteDel { to: ten }),
+        ("route", only(Selection::All)),
+        ("ro sh root 10.0.0.0/8", only(Selection::Root(ten))),
+        ("neigh show dev left", Request::NeighShow { dev: Some("left".to_owned()) }),
+        ("neighbour", Request::NeighShow { dev: None }),
+        ("port show right", Request::PortShow { name: Some("right".to_owned()) }),
+        ("port", Request::PortShow { name: None }),
+    ] {
+        let ferryd = Ferryd::that_says(Err(ApiError::new(ErrorKind::Busy, "an actor")));
+        ferryd.told(line);
+        assert_eq!(ferryd.asked.recv().unwrap(), request, "ferry {line}");
+    }
+}
+
+#[test]
+fn a_refusal_is_said_with_its_hint_and_in_the_exit_code() {
+    let refusal = ApiError::new(ErrorKind::Exists, "there is a route to 10.0.0.0/8 already").with_hint("replace it");
+    let ferryd = Ferryd::that_says(Err(refusal));
+    let line = "route add 10.0.0.0/8 dev left";
+    let text = "ferry: there is a route to 10.0.0.0/8 already\n  help: replace it\n";
+    assert_eq!(ferryd.told(line), Said::failed(4, text));
+    let json = concat!(
+        r#"{"error":{"kind":"exists","message":"there is a route to 10.0.0.0/8 already","hint":"replace it"}}"#,
+        "\n"
+    );
+    assert_eq!(ferryd.told(&format!("-j {line}")), Said { exit_code: 4, ..Said::printed(json) });
+}
+
+#[test]
+fn where_no_ferryd_runs_it_says_so_and_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("ferry.sock");
+    let shown = socket.display();
+    let said = Said::of(ferry("stats").arg("--socket").arg(&socket));
+    assert_eq!(
+        said,
+        Said::failed(
+            10,
+            &format!(
+                "ferry: no ferryd is running at `{shown}`: there is no such socket\n  \
+                 help: start it with `ferryd --config FILE`, or point at its socket with `--socket PATH`\n"
+            )
+        )
+    );
+    let said = Said::of(ferry("stats -j").arg("-s").arg(&socket));
+    assert!(said.stdout.starts_with(r#"{"error":{"kind":"not_running""#) && said.exit_code == 10, "{said:?}");
+    assert_eq!(said.stderr, "");
+}
+
+#[test]
+fn an_answer_that_is_none_is_reported() {
+    for (line, message) in [
+        ("", "hung up before it answered"),
+        ("nonsense\n", "ferryd's answer makes no sense"),
+        ("{\"version\":2,\"ok\":\"done\"}\n", "the answer is of version 2, and version 1 is spoken here"),
+        ("{\"version\":1,\"ok\":\"done\"}\n", "ferryd answered another question than the one it was asked"),
+        ("{\"version\":1}\n", "has neither `ok` nor `error`"),
+    ] {
+        let said = Ferryd::that_writes(line.to_owned()).told("stats");
+        assert!(said.stderr.contains(message) && said.exit_code != 0, "{line}: {said:?}");
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_refused_before_anyone_is_asked() {
+    for line in [
+        "route add 10.0.0.1/8 dev left",
+        "route add 10.0.0.0/8",
+        "route get left",
+        "neigh show dev",
+        "neigh show left right",
+        "-6 route add 10.0.0.0/8 dev left",
+        "rout-e",
+        "route ad 1 2 3 --fast",
+        "-4 -6 route",
+        "",
+    ] {
+        let said = Said::of(&mut ferry(line));
+        assert!(said.exit_code == 2 && said.stdout.is_empty() && !said.stderr.is_empty(), "ferry {line}: {said:?}");
+        let said = Said::of(&mut ferry(&format!("{line} --json")));
+        assert!(said.stdout.starts_with(r#"{"error":{"kind":"usage","#), "ferry {line} --json: {said:?}");
+        assert!(said.stderr.is_empty() && said.exit_code == 2, "ferry {line} --json: {said:?}");
+    }
+}
+
+#[test]
+fn help_is_no_failure_and_names_the_exit_codes() {
+    let said = Said::of(&mut ferry("--help"));
+    assert!(said.exit_code == 0 && said.stdout.contains("Exit codes:"), "{said:?}");
+    assert!(Said::of(&mut ferry("route add --help")).stdout.contains("via GATEWAY [dev PORT]"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is() {
+    let Reply::Routes(some) = routes() else { unreachable!("it is what routes() makes") };
+    let many = Reply::Routes(some.into_iter().cycle().take(20_000).collect());
+    let ferryd = Ferryd::that_says(Ok(many));
+    let mut child =
+        ferry("route").arg("-s").arg(ferryd.socket()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = ferry("route").arg("-s").arg(ferryd.socket()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("ferry: cannot write the answer: No space left"));
+}
