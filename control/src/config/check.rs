@@ -173,6 +173,7 @@ fn check_routes(drafts: &[RouteDraft], ports: &Ports<'_>, mistakes: &mut Vec<Mis
                 mistakes.push(mistake.help("keep one of them"));
             }
             mistakes.extend(ports.owner_of(to));
+            mistakes.extend(not_forwarded(to));
         }
         match target(draft, ports) {
             Ok(Some(target)) => routes.extend(draft.to.as_ref().map(|to| Route { to: *to.get_ref(), target })),
@@ -181,6 +182,20 @@ fn check_routes(drafts: &[RouteDraft], ports: &Ports<'_>, mistakes: &mut Vec<Mis
         }
     }
     routes
+}
+
+/// What is wrong with a route to `to` if no packet to there ever leaves its link.
+fn not_forwarded(to: &Spanned<Network>) -> Option<Mistake> {
+    let network = *to.get_ref();
+    let address = network.address();
+    let what = match network.is_default() {
+        true => return None,
+        false if address.is_multicast() => "multicast",
+        false if crate::packets::is_link_local(address) => "link-local",
+        false => return None,
+    };
+    let mistake = Mistake::new(to.span(), format!("{network} is {what}, which is not forwarded"), "here");
+    Some(mistake.help("take this route away"))
 }
 
 /// Where a route leads; nowhere to be told if an earlier mistake is in the way.
@@ -301,7 +316,7 @@ impl<'d> Ports<'d> {
         if let Some(reason) = no_host(neighbour) {
             return Err(wrong(format!("{neighbour} is {reason}, which no neighbour has"), "here"));
         }
-        if is_link_local(neighbour) {
+        if is_ipv6_link_local(neighbour) {
             return match dev {
                 Some(dev) => Ok(Some(dev)),
                 None => Err(wrong(format!("the link-local address {neighbour} may be on every link"), "on which?")
@@ -359,7 +374,7 @@ impl<'d> Ports<'d> {
     }
 }
 
-fn is_link_local(address: IpAddr) -> bool {
+fn is_ipv6_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 

@@ -112,7 +112,7 @@ pub enum FileError {
     },
     /// Anything else.
     #[error("reading it failed: {0}")]
-    Unreadable(#[source] io::Error),
+    Unreadable(io::Error),
 }
 
 impl FileError {

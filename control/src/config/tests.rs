@@ -325,6 +325,10 @@ const ROWS: &[(&str, &[&str])] = &[
     ("[[route]]\nto = \"192.0.2.1/32\"\nblackhole = true\n", &[
         "10:6 192.0.2.1/32 is an address of our own, which has its route already",
     ]),
+    ("[[route]]\nto = \"224.0.0.0/4\"\nblackhole = true\n[[route]]\nto = \"fe80::/10\"\ndev = \"left\"\n", &[
+        "10:6 224.0.0.0/4 is multicast, which is not forwarded",
+        "13:6 fe80::/10 is link-local, which is not forwarded",
+    ]),
     // Neighbours.
     ("[[neighbour]]\nport = \"up\"\naddress = \"192.0.2.2\"\nmac = \"02:00:00:00:00:02\"\n", &[
         "10:8 there is no port named `up`",

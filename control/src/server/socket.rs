@@ -138,7 +138,7 @@ pub enum ServerError {
         path: PathBuf,
     },
     /// The directory is not there, and cannot be made.
-    #[error("cannot make the directory `{}` for the API's socket: {error}", path.display())]
+    #[error("cannot make the directory `{}` for the API's socket", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -153,7 +153,7 @@ pub enum ServerError {
         path: PathBuf,
     },
     /// Anything else about the socket.
-    #[error("cannot make the socket `{}`: {error}", path.display())]
+    #[error("cannot make the socket `{}`", path.display())]
     Socket {
         /// The socket.
         path: PathBuf,
@@ -162,7 +162,7 @@ pub enum ServerError {
         error: io::Error,
     },
     /// The thread to serve on could not be made.
-    #[error("cannot start a thread for the API: {0}")]
+    #[error("cannot start a thread for the API")]
     Thread(#[source] io::Error),
 }
 

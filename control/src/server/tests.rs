@@ -332,7 +332,8 @@ fn a_directory_that_is_missing_is_made_or_named() {
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
     let refused = Server::start(&file.join("ferry/ferry.sock"), nobody()).unwrap_err();
-    assert!(refused.to_string().contains("file/ferry` for the API's socket: "), "{refused}");
+    assert!(refused.to_string().ends_with("file/ferry` for the API's socket"), "{refused}");
+    assert_eq!(std::error::Error::source(&refused).unwrap().to_string(), "Not a directory (os error 20)");
 }
 
 #[test]
