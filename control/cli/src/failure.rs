@@ -1,8 +1,10 @@
 //! Why a command did not do what it was told: said to a person or a program, and in the exit code.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapKind;
+use control::config::{ConfigError, Mistake};
 use control_api::{ApiError, ErrorKind};
 use serde::Serialize;
 
@@ -17,12 +19,18 @@ pub(crate) struct Failure {
     hint: Option<String>,
     #[serde(skip)]
     exit_code: u8,
+    /// What a person sees in place of the message, where words alone do not show it.
+    #[serde(skip)]
+    picture: Option<String>,
+    /// Whether standard output has its one line of JSON already.
+    #[serde(skip)]
+    answered: bool,
 }
 
 impl Failure {
     /// A failure of some kind: the name in its JSON, and the exit code.
     pub(crate) fn new(kind: &str, exit_code: u8, message: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), message: message.into(), hint: None, exit_code }
+        Self { kind: kind.to_owned(), message: message.into(), hint: None, exit_code, picture: None, answered: false }
     }
 
     /// A command line that makes no sense.
@@ -40,6 +48,20 @@ impl Failure {
         Self::internal("ferryd answered another question than the one it was asked")
     }
 
+    /// A configuration with mistakes: to a person each in its line, to a program each in words.
+    pub(crate) fn of_a_config(error: &ConfigError) -> Self {
+        let place = |mistake: &Mistake| format!("; line {}, column {}: {mistake}", mistake.line(), mistake.column());
+        let mistakes: String = error.all().iter().map(place).collect();
+        let kind = ErrorKind::Invalid;
+        let failure = Self::new(kind.name(), kind.exit_code(), format!("{error}{mistakes}"));
+        Self { picture: Some(error.report(std::io::stderr().is_terminal())), ..failure }
+    }
+
+    /// The same of a command that has printed an answer all the same.
+    pub(crate) fn after_an_answer(self) -> Self {
+        Self { answered: true, ..self }
+    }
+
     /// The same with what to do about it.
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
@@ -47,10 +69,12 @@ impl Failure {
 
     /// Says it, and gives the code to exit with.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
-        if json {
+        if json && !self.answered {
             let line = serde_json::to_string(&Said { error: self }).expect("a structure of text is JSON");
             // The exit code says it as well, to whoever cannot be told.
             let _unheard = context::print(&format!("{line}\n"));
+        } else if let Some(picture) = &self.picture {
+            eprint!("{picture}");
         } else {
             eprintln!("ferry: {}", self.message);
             if let Some(hint) = &self.hint {
@@ -70,7 +94,7 @@ struct Said<'f> {
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let ApiError { kind, message, hint } = error;
-        Self { kind: kind.name().to_owned(), message, hint, exit_code: kind.exit_code() }
+        Self { hint, ..Self::new(kind.name(), kind.exit_code(), message) }
     }
 }
 

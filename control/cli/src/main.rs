@@ -12,6 +12,7 @@ mod drops;
 mod failure;
 mod neigh;
 mod port;
+mod replay;
 mod route;
 mod stats;
 mod table;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Talks to a running ferryd.
+/// Talks to a running ferryd, and replays captures without one.
 #[derive(Debug, Parser)]
 #[command(name = "ferry", version, after_help = EXIT_CODES, infer_subcommands = true, max_term_width = 120)]
 struct Args {
@@ -59,6 +60,8 @@ enum Noun {
     Stats,
     /// What was dropped, and why.
     Drops(drops::Drops),
+    /// Let captures run through the forwarder, offline: without ferryd, DPDK or root.
+    Replay(replay::Options),
     /// The versions of this tool and of ferryd.
     Version,
 }
@@ -71,6 +74,7 @@ impl Noun {
             Self::Port(port) => port.run(context),
             Self::Stats => stats::run(context),
             Self::Drops(drops) => drops.run(context),
+            Self::Replay(replay) => replay.run(context),
             Self::Version => version::run(context),
         }
     }

@@ -8,7 +8,6 @@ mod simulation;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use boundary::PortId;
@@ -21,6 +20,8 @@ use pipeline::BURST;
 use serde::Serialize;
 
 use self::simulation::Simulation;
+use crate::context::Context;
+use crate::failure::Failure;
 
 /// Arguments of `ferry replay`.
 #[derive(Debug, Args)]
@@ -39,21 +40,15 @@ pub(crate) struct Options {
     assume_neighbours: bool,
 }
 
-/// Replays, and prints what became of the packets; also of those before a damage.
-pub(crate) fn run(options: &Options, json: bool) -> ExitCode {
-    let (report, outcome) = match replay(options) {
-        Ok((report, damage)) => (Some(report), damage.map_or(Ok(()), Err)),
-        Err(error) => (None, Err(error)),
-    };
-    if let Some(report) = &report {
-        match json {
-            true => crate::output::json(report),
-            false => print!("{report}"),
+impl Options {
+    /// Replays, and prints what became of the packets; also of those before a damage.
+    pub(crate) fn run(&self, context: &Context) -> Result<(), Failure> {
+        let (report, damage) = replay(self)?;
+        context.say(&report, |_paint| report.to_string())?;
+        match damage {
+            None => Ok(()),
+            Some(error) => Err(Failure::from(error).after_an_answer()),
         }
-    }
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => crate::output::failed(&error.into(), json && report.is_none()),
     }
 }
 
@@ -64,11 +59,13 @@ fn replay(options: &Options) -> Result<(Report, Option<ReplayError>), ReplayErro
     let mut outputs = Outputs::create(&options.output, &config)?;
     let mut damage = None;
     for source in &mut sources {
-        damage = damage.or(source.advance().err());
+        let failed = source.advance().err();
+        damage = damage.or(failed);
     }
 
     let started = Instant::now();
-    let first = sources.iter().filter_map(|source| source.next.as_ref()).map(|next| next.time).min().unwrap_or_default();
+    let first =
+        sources.iter().filter_map(|source| source.next.as_ref()).map(|next| next.time).min().unwrap_or_default();
     let mut simulation = Simulation::new(&config, options.assume_neighbours, first);
     while let Some(source) = earliest(&mut sources) {
         let port = source.port;
@@ -97,7 +94,10 @@ fn replay(options: &Options) -> Result<(Report, Option<ReplayError>), ReplayErro
 
 /// The source whose next packet came first; of two that came together, the one named first.
 fn earliest(sources: &mut [Source]) -> Option<&mut Source> {
-    sources.iter_mut().filter(|source| source.next.is_some()).min_by_key(|source| source.next.as_ref().map(|next| next.time))
+    sources
+        .iter_mut()
+        .filter(|source| source.next.is_some())
+        .min_by_key(|source| source.next.as_ref().map(|next| next.time))
 }
 
 /// A capture, and the port it arrives at.
@@ -214,11 +214,20 @@ impl Report {
             received: totals.received(),
             transmitted: totals.transmitted(),
             punted: totals.punted(),
-            dropped: totals.drops().filter(|(_, count)| *count > 0).map(|(reason, count)| (reason.name(), count)).collect(),
-            punts: totals.punts().filter(|(_, count)| *count > 0).map(|(reason, count)| (reason.name(), count)).collect(),
+            dropped: totals
+                .drops()
+                .filter(|(_, count)| *count > 0)
+                .map(|(reason, count)| (reason.name(), count))
+                .collect(),
+            punts: totals
+                .punts()
+                .filter(|(_, count)| *count > 0)
+                .map(|(reason, count)| (reason.name(), count))
+                .collect(),
             originated: totals.originated(),
             ports: ports.collect(),
-            packets_per_second: u64::try_from(u128::from(totals.received()) * 1_000_000_000 / nanos).unwrap_or(u64::MAX),
+            packets_per_second: u64::try_from(u128::from(totals.received()) * 1_000_000_000 / nanos)
+                .unwrap_or(u64::MAX),
         }
     }
 }
@@ -254,7 +263,9 @@ enum ReplayError {
     UnknownPort { name: String, known: String },
     #[error(transparent)]
     Capture(#[from] CaptureError),
-    #[error("`{file}` holds {link_type} packets; ferry forwards between Ethernet ports and replays Ethernet captures only")]
+    #[error(
+        "`{file}` holds {link_type} packets; ferry forwards between Ethernet ports and replays Ethernet captures only"
+    )]
     LinkType { file: String, link_type: LinkType },
     #[error("cannot make the folder `{folder}`: {error}")]
     Folder { folder: String, error: std::io::Error },
@@ -268,13 +279,12 @@ impl From<ConfigError> for ReplayError {
     }
 }
 
-impl From<ReplayError> for ApiError {
+impl From<ReplayError> for Failure {
     fn from(error: ReplayError) -> Self {
-        let text = match &error {
-            ReplayError::Config(config) => config.to_string(),
-            other => other.to_string(),
-        };
-        Self::new(ErrorKind::Invalid, text)
+        match error {
+            ReplayError::Config(config) => Self::of_a_config(&config),
+            other => Self::from(ApiError::new(ErrorKind::Invalid, other.to_string())),
+        }
     }
 }
 

@@ -150,7 +150,11 @@ fn a_damaged_capture_is_replayed_up_to_the_damage() {
     assert!(!replay.succeeded());
     assert_eq!(replay.count("received"), 2);
     assert!(replay.is_conserved());
-    assert!(replay.complaint().contains("damaged.pcap") && replay.complaint().contains("byte 183"), "{}", replay.complaint());
+    assert!(
+        replay.complaint().contains("damaged.pcap") && replay.complaint().contains("byte 183"),
+        "{}",
+        replay.complaint()
+    );
 }
 
 #[test]
@@ -221,7 +225,8 @@ fn rows() -> Option<Vec<Row>> {
             file: file.to_owned(),
             packets: packets.parse().ok()?,
             is_ethernet: link_types == "Ethernet",
-            is_whole: !notes.contains("FILE ERROR"),
+            // The index's own reader does not look at versions.
+            is_whole: !notes.contains("FILE ERROR") && !file.contains("invalid-vers"),
         })
     };
     Some(index.lines().filter_map(row).collect())

@@ -63,7 +63,10 @@ impl Simulation {
 
     /// Takes what has left through each port since this was last asked, in order.
     pub(crate) fn take_sent(&mut self) -> impl Iterator<Item = (PortId, MemoryFrame)> + '_ {
-        (0..).map(PortId).zip(self.worker.ports_mut()).flat_map(|(id, port)| port.sent.drain(..).map(move |frame| (id, frame)))
+        (0..)
+            .map(PortId)
+            .zip(self.worker.ports_mut())
+            .flat_map(|(id, port)| port.sent.drain(..).map(move |frame| (id, frame)))
     }
 
     /// What was counted.
