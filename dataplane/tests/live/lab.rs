@@ -11,15 +11,16 @@
 //! namespaces. Making namespaces takes root and `ip`; without them a test says that it is skipped.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use control_api::client::Client;
 use control_api::{ApiError, Reply, Request};
 use tempfile::TempDir;
+
+use crate::ferryd::{Ferryd, printed};
 
 /// One side of ferryd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,26 +107,8 @@ addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
 
     /// Starts ferryd on `config` in the middle; returns once it forwards.
     pub(crate) fn start(&self, config: &Path) -> Ferryd {
-        let mut child = self
-            .command(&self.router(), &[env!("CARGO_BIN_EXE_ferryd"), "--config", path_text(config)])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ferryd is built with its tests");
-        let mut stderr = child.stderr.take().expect("piped above");
-        let log = std::sync::Arc::new(Mutex::new(String::new()));
-        let reader = std::thread::spawn({
-            let log = std::sync::Arc::clone(&log);
-            move || {
-                let mut piece = [0; 4096];
-                while let Ok(read @ 1..) = stderr.read(&mut piece) {
-                    log.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..read]));
-                }
-            }
-        });
-        let mut ferryd = Ferryd { child, log, reader: Some(reader) };
-        ferryd.wait_for("forwarding");
-        ferryd
+        // `ip netns exec` becomes ferryd, so that a signal to the one is for the other.
+        Ferryd::start(self.command(&self.router(), &[env!("CARGO_BIN_EXE_ferryd"), "--config", path_text(config)]))
     }
 
     /// Runs a command on a host to its end.
@@ -200,75 +183,6 @@ impl Drop for Lab {
     fn drop(&mut self) {
         self.remove();
     }
-}
-
-/// A running ferryd.
-pub(crate) struct Ferryd {
-    child: Child,
-    log: std::sync::Arc<Mutex<String>>,
-    reader: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Ferryd {
-    /// All it has said so far.
-    pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
-    }
-
-    /// Sends it a signal by name, such as `INT`.
-    pub(crate) fn signal(&self, name: &str) {
-        // The child is `ip netns exec`, which becomes ferryd, so that the number is ferryd's.
-        run(&["kill", &format!("-{name}"), &self.child.id().to_string()]);
-    }
-
-    /// Waits for it to end; returns whether it ended well, and all it said.
-    pub(crate) fn wait(mut self) -> (bool, String) {
-        let ended = patiently(|| self.child.try_wait().expect("our own child"));
-        let ended = ended.unwrap_or_else(|| panic!("ferryd does not stop; it said:\n{}", self.log()));
-        if let Some(reader) = self.reader.take() {
-            reader.join().expect("reading a pipe does not fail");
-        }
-        (ended.success(), self.log())
-    }
-
-    /// Stops it as Ctrl-C would; returns what it said in all.
-    pub(crate) fn stop(self) -> String {
-        self.signal("INT");
-        let (well, log) = self.wait();
-        assert!(well, "ferryd did not end well; it said:\n{log}");
-        log
-    }
-
-    fn wait_for(&mut self, word: &str) {
-        let found = patiently(|| {
-            let ended = self.child.try_wait().expect("our own child").is_some();
-            (ended || self.log().contains(word)).then_some(())
-        });
-        assert!(found.is_some() && self.log().contains(word), "ferryd never said `{word}`:\n{}", self.log());
-    }
-}
-
-impl Drop for Ferryd {
-    fn drop(&mut self) {
-        let _already_gone = self.child.kill();
-        let _already_waited_for = self.child.wait();
-    }
-}
-
-/// Asks again and again until there is an answer; gives up only long after any machine would have given one.
-pub(crate) fn patiently<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let patience = Instant::now() + Duration::from_secs(60);
-    loop {
-        match ask() {
-            None if Instant::now() < patience => std::thread::sleep(Duration::from_millis(20)),
-            answer => return answer,
-        }
-    }
-}
-
-/// What a command printed, on both of its outputs.
-pub(crate) fn printed(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 fn run(command: &[&str]) {

@@ -1,0 +1,6 @@
+//! ferryd as a process: between hosts in namespaces, and over captures.
+
+mod between_hosts;
+mod ferryd;
+mod lab;
+mod over_captures;
