@@ -16,7 +16,7 @@ pub(crate) struct Neigh {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Show neighbours: all, or those [dev] PORT.
+    /// Show neighbours: all, or those behind a port (dev PORT).
     #[command(visible_alias = "list")]
     Show {
         /// `dev PORT`.

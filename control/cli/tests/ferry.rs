@@ -397,3 +397,19 @@ fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("ferry: cannot write the answer: No space left"));
 }
+
+#[test]
+fn a_replay_with_a_wrong_configuration_shows_the_line_to_people_and_names_it_to_programs() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("ferry.toml");
+    std::fs::write(&config, "[[port]]\nname = \"left\"\ndevice = \"eth0\"\n").unwrap();
+    let replay = |options: &str| {
+        let mut command = ferry(&format!("{options} replay --input left=none.pcap --output"));
+        Said::of(command.arg(directory.path().join("out")).arg("--config").arg(&config))
+    };
+    let said = replay("-4");
+    assert!(said.stderr.contains("ferry.toml:3:10]\n") && said.stderr.contains("device = \"eth0\"\n"), "{said:?}");
+    let said = replay("-j");
+    assert!(said.stdout.contains("`; line 3, column 10: `eth0` is not a device of DPDK\"}}"), "{said:?}");
+    assert_eq!((said.stderr.as_str(), said.exit_code), ("", 3));
+}
