@@ -40,7 +40,9 @@
 mod check;
 mod device;
 mod mistake;
+mod reach;
 mod read;
+mod value;
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -6,16 +6,17 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use boundary::{Mtu, PortId};
+use boundary::Mtu;
 use control_api::{Family, InterfaceAddress, Network};
 use toml::Spanned;
 
 use super::mistake::Mistake;
-use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, WorkerDraft, closest};
+use super::reach::Ports;
+use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, WorkerDraft};
 use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Worker};
 
 /// The configuration `draft` means, if nothing in it is wrong.
@@ -266,147 +267,6 @@ fn check_neighbours(drafts: &[NeighbourDraft], ports: &Ports<'_>, mistakes: &mut
     neighbours
 }
 
-/// The ports, as routes and neighbours look for them.
-struct Ports<'d> {
-    drafts: &'d [PortDraft],
-    by_name: HashMap<&'d str, PortId>,
-    /// The networks on their links, and their own addresses as networks.
-    owned: HashMap<Network, (&'d Spanned<InterfaceAddress>, &'static str)>,
-    is_patchy: bool,
-}
-
-impl<'d> Ports<'d> {
-    fn new(drafts: &'d [PortDraft], is_patchy: bool) -> Self {
-        let drafts = &drafts[..drafts.len().min(MAX_PORTS)];
-        let (mut by_name, mut owned) = (HashMap::new(), HashMap::new());
-        for (id, draft) in (0..).map(PortId).zip(drafts) {
-            by_name.extend(draft.name.as_ref().map(|name| (name.get_ref().as_str(), id)));
-            for address in &draft.addresses {
-                owned.insert(address.get_ref().network(), (address, "the network of a port"));
-            }
-        }
-        for address in drafts.iter().flat_map(|draft| &draft.addresses) {
-            owned.insert(Network::host(address.get_ref().address()), (address, "an address of our own"));
-        }
-        Self { drafts, by_name, owned, is_patchy }
-    }
-
-    /// The port a person calls `name`; none to be told if it may be one that could not be read.
-    fn named(&self, name: &Spanned<String>) -> Result<Option<PortId>, Mistake> {
-        if let Some(id) = self.by_name.get(name.get_ref().as_str()) {
-            return Ok(Some(*id));
-        }
-        if self.is_patchy || self.drafts.is_empty() {
-            return Ok(None);
-        }
-        let known: Vec<_> =
-            self.drafts.iter().filter_map(|draft| Some(draft.name.as_ref()?.get_ref().as_str())).collect();
-        let help = match closest(name.get_ref(), &known) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("the ports are: {}", list(known.into_iter().map(str::to_owned))),
-        };
-        Err(Mistake::new(name.span(), format!("there is no port named `{}`", name.get_ref()), "nobody knows this")
-            .help(help))
-    }
-
-    /// The port that the neighbour `address` is behind; `dev` if that is given, and then it must fit.
-    fn towards(&self, address: &Spanned<IpAddr>, dev: Option<PortId>) -> Result<Option<PortId>, Mistake> {
-        let neighbour = *address.get_ref();
-        let wrong = |message: String, marker: &str| Mistake::new(address.span(), message, marker);
-        if let Some(reason) = no_host(neighbour) {
-            return Err(wrong(format!("{neighbour} is {reason}, which no neighbour has"), "here"));
-        }
-        if is_ipv6_link_local(neighbour) {
-            return match dev {
-                Some(dev) => Ok(Some(dev)),
-                None => Err(wrong(format!("the link-local address {neighbour} may be on every link"), "on which?")
-                    .help("add dev = \"PORT\"")),
-            };
-        }
-        if let Some((ours, _)) =
-            self.owned.get(&Network::host(neighbour)).filter(|(ours, _)| ours.get_ref().address() == neighbour)
-        {
-            return Err(wrong(format!("{neighbour} is our own address, not a neighbour's"), "here")
-                .also(ours.span(), "given to a port here"));
-        }
-        let addresses =
-            || (0..).map(PortId).zip(self.drafts).flat_map(|(id, draft)| draft.addresses.iter().map(move |a| (id, a)));
-        match addresses().find(|(_id, ours)| ours.get_ref().network().contains(neighbour)) {
-            Some((_, ours)) if !ours.get_ref().can_have_neighbour(neighbour) => {
-                let network = ours.get_ref().network();
-                Err(wrong(
-                    format!("no neighbour can have {neighbour}: it has a meaning of its own in {network}"),
-                    "here",
-                )
-                .also(ours.span(), "on this port"))
-            }
-            Some((id, ours)) if dev.is_some_and(|dev| dev != id) => {
-                let name = self.drafts[id.index()].name.as_ref().map_or("another", |name| name.get_ref().as_str());
-                Err(wrong(format!("{neighbour} is on the network of port `{name}`"), "here")
-                    .also(ours.span(), "this network")
-                    .help(format!("write \"{name}\" for its port")))
-            }
-            Some((id, _)) => Ok(Some(id)),
-            // The address that would reach it may be one that could not be read.
-            None if self.is_patchy || self.drafts.is_empty() => Ok(None),
-            None => {
-                let mut networks: Vec<_> = addresses()
-                    .map(|(_id, ours)| ours.get_ref().network())
-                    .filter(|network| network.family() == Family::of(neighbour))
-                    .collect();
-                networks.dedup();
-                let help = match networks.is_empty() {
-                    true => format!("give a port an {} address in its network", Family::of(neighbour)),
-                    false => format!("the networks are: {}", list(networks.iter().map(Network::to_string))),
-                };
-                Err(wrong(format!("{neighbour} is in no port's network, so nobody could reach it"), "out of reach")
-                    .help(help))
-            }
-        }
-    }
-
-    /// What is wrong with a static route to `to` if a port brings that route with it.
-    fn owner_of(&self, to: &Spanned<Network>) -> Option<Mistake> {
-        let (ours, what) = self.owned.get(to.get_ref())?;
-        let mistake =
-            Mistake::new(to.span(), format!("{} is {what}, which has its route already", to.get_ref()), "here");
-        Some(mistake.also(ours.span(), "because of this").help("take this route away"))
-    }
-}
-
-fn is_ipv6_link_local(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
-}
-
-/// What an address is that no host anywhere has.
-fn no_host(address: IpAddr) -> Option<&'static str> {
-    let is_limited_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-    let is_mapped = matches!(address, IpAddr::V6(address) if Ipv6Addr::to_ipv4_mapped(&address).is_some());
-    if address.is_multicast() {
-        Some("a multicast address")
-    } else if address.is_loopback() {
-        Some("a loopback address")
-    } else if address.is_unspecified() {
-        Some("the unspecified address")
-    } else if is_limited_broadcast {
-        Some("the broadcast address")
-    } else if is_mapped {
-        Some("an IPv4 address in the form of an IPv6 one")
-    } else {
-        None
-    }
-}
-
-/// The first few, so that a hint stays one.
-fn list(names: impl ExactSizeIterator<Item = String>) -> String {
-    let more = names.len().saturating_sub(MOST_LISTED);
-    let mut listed = names.take(MOST_LISTED).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        listed.push_str(&format!(", and {more} more"));
-    }
-    listed
-}
-
 /// Things that must occur once, and where they first did.
 struct Once<T>(HashMap<T, Range<usize>>);
 
@@ -431,5 +291,3 @@ impl<T: Eq + Hash> Once<T> {
 
 /// RFC 8200 section 5.
 const MIN_IPV6_MTU: u16 = 1280;
-
-const MOST_LISTED: usize = 8;

@@ -422,6 +422,20 @@ fn a_file_without_a_port_is_no_configuration() {
 }
 
 #[test]
+fn a_port_may_have_several_addresses_in_one_network_and_networks_within_another() {
+    let port = |gateway: &str| {
+        format!(
+            "[[port]]\nname = \"left\"\ndevice = \"net_null0\"\n\
+             addresses = [\"192.0.2.1/24\", \"192.0.2.2/24\", \"192.0.2.129/25\"]\n\
+             [[route]]\nto = \"0.0.0.0/0\"\nvia = \"{gateway}\"\n"
+        )
+    };
+    assert!(Config::parse("ferry.toml", &port("192.0.2.130")).is_ok());
+    let said = ["7:7 no neighbour can have 192.0.2.128: it has a meaning of its own in 192.0.2.128/25"];
+    assert_eq!(said_about(&port("192.0.2.128")), said, "the narrowest network decides");
+}
+
+#[test]
 fn a_line_and_a_column_count_characters_whatever_the_line_ends_with() {
     let text = format!("{PORTS}# für später\r\n[[route]]\r\nto = \"10.0.0.0/8\"  \r\n\tdev = \"übel\"\r\n");
     assert_eq!(said_about(&text), ["12:8 there is no port named `übel`"]);
