@@ -132,6 +132,15 @@ mod tests {
         assert_eq!(read_request(deep.as_bytes()).unwrap_err().kind, ErrorKind::Invalid);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_line_makes_either_side_panic(line: Vec<u8>, text in r#"[\[\]{}":,a-z0-9\\]{0,60}"#) {
+            let _garbage = read_request(&line);
+            let _nearly = read_request(format!(r#"{{"version":1,"request":{{"command":{text}"#).as_bytes());
+            let _answer = read_answer(&format!(r#"{{"version":1,"ok":{text}"#));
+        }
+    }
+
     #[test]
     fn a_command_that_is_unknown_is_named_with_those_that_are() {
         let error = read_request(br#"{"version":1,"request":{"command":"reboot"}}"#).unwrap_err();
