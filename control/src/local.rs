@@ -22,23 +22,23 @@ impl Control {
     /// A packet for one of our addresses, or for a group we are in.
     pub(crate) fn deliver(&mut self, packet: Packet<'_>, from: PortId, frame: Header, turn: &mut Turn<'_>) {
         let destination = packet.destination();
-        let is_ours = self.ports.own(destination) || self.ports.port(from).has(destination);
+        let is_own = self.ports.own(destination) || self.ports.port(from).has(destination);
         // RFC 1122 section 3.3.6: a group's frame around a packet to one is some mistake.
-        let is_unicast = is_ours && !frame.destination.is_multicast();
+        let is_for_us = is_own && !frame.destination.is_multicast();
         match packet {
-            Packet::V4(packet) if is_unicast && !is_martian_source_v4(packet.source()) => {
-                self.deliver_v4(&packet, from, turn);
-            }
-            Packet::V6(packet) if is_ours || destination.is_multicast() => {
-                self.deliver_v6(&packet, from, frame, is_unicast, turn);
+            Packet::V4(packet) if is_for_us => self.deliver_v4(&packet, from, turn),
+            Packet::V6(packet) if is_for_us || destination.is_multicast() => {
+                self.deliver_v6(&packet, from, frame, turn);
             }
             Packet::V4(_) | Packet::V6(_) => {}
         }
     }
 
     fn deliver_v4(&mut self, packet: &Ipv4<'_>, from: PortId, turn: &mut Turn<'_>) {
+        if packet.is_fragment() || is_martian_source_v4(packet.source()) {
+            return;
+        }
         match packet.protocol() {
-            _ if packet.is_fragment() => {}
             icmpv4::PROTOCOL => {
                 if let Some(message) = Icmpv4::parse(packet.payload()).ok().filter(is_echo_request_v4) {
                     self.answer_echo_v4(packet, &message, from, turn);
@@ -63,31 +63,25 @@ impl Control {
             identification: self.next_identification(),
             dont_fragment: false,
         };
-        self.answer_echo(
-            ip.header(message.len()).map(|header| [&header[..], &message].concat()),
-            packet.source().into(),
-            from,
-            turn,
-        );
+        let answer = ip.header(message.len()).map(|header| [&header[..], &message].concat());
+        self.answer_echo(answer, packet.source().into(), from, turn);
     }
 
-    fn deliver_v6(&mut self, packet: &Ipv6<'_>, from: PortId, frame: Header, is_unicast: bool, turn: &mut Turn<'_>) {
+    fn deliver_v6(&mut self, packet: &Ipv6<'_>, from: PortId, frame: Header, turn: &mut Turn<'_>) {
         if self.handle_ndp(from, packet, frame, turn) || is_martian_source_v6(packet.source()) {
             return;
         }
         let Some(upper) = extension::upper(packet) else { return };
-        let report = |control: &mut Self, problem, turn: &mut Turn<'_>| {
-            if is_unicast {
-                control.report(problem, &Packet::V6(*packet), from, turn);
-            }
-        };
+        if upper.fragment_offset.is_some() {
+            return;
+        }
+        let packet_v6 = Packet::V6(*packet);
+        // RFC 5095: where it leads after us is not for it to say.
+        if let Some(at) = upper.routed_at {
+            self.report(Problem::RoutedBySource { at }, &packet_v6, from, turn);
+            return;
+        }
         match upper.protocol {
-            _ if upper.fragment_offset.is_some() => {}
-            // RFC 5095: where it leads after us is not for it to say.
-            _ if upper.routed_at.is_some() => {
-                let at = upper.routed_at.unwrap_or_default();
-                report(self, Problem::RoutedBySource { at }, turn);
-            }
             icmpv6::PROTOCOL => {
                 if let Ok(message) = Icmpv6::parse(upper.bytes, packet.source(), packet.destination())
                     && (message.kind(), message.code()) == (icmpv6::kind::ECHO_REQUEST, 0)
@@ -96,8 +90,8 @@ impl Control {
                 }
             }
             TCP | NO_NEXT_HEADER => {}
-            UDP => report(self, Problem::NoPort, turn),
-            _ => report(self, Problem::NoProtocol { at: upper.protocol_at }, turn),
+            UDP => self.report(Problem::NoPort, &packet_v6, from, turn),
+            _ => self.report(Problem::NoProtocol { at: upper.protocol_at }, &packet_v6, from, turn),
         }
     }
 
@@ -108,18 +102,17 @@ impl Control {
         let mut message = Vec::new();
         icmpv6::append_echo_reply(request, between, &mut message);
         let ip = ipv6::Builder { source, destination: asker, next_header: icmpv6::PROTOCOL, hop_limit: HOPS };
-        self.answer_echo(
-            ip.header(message.len()).map(|header| [&header[..], &message].concat()),
-            asker.into(),
-            from,
-            turn,
-        );
+        let answer = ip.header(message.len()).map(|header| [&header[..], &message].concat());
+        self.answer_echo(answer, asker.into(), from, turn);
     }
 
-    /// RFC 4443 section 4.2: as the address that was asked, or for a group, as one of the port's.
+    /// RFC 4443 section 4.2: as the address that was asked, or for a group we are in, as one of the port's.
     fn answers_as(&self, asked: Ipv6Addr, asker: Ipv6Addr, from: PortId) -> Option<Ipv6Addr> {
         if !asked.is_multicast() {
             return Some(asked);
+        }
+        if !self.ports.port(from).is_in(asked) {
+            return None;
         }
         match self.ports.speaks_to(asker.into(), from)? {
             IpAddr::V6(own) => Some(own),

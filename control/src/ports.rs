@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use boundary::{PortId, PortState};
 use control_api::{ApiError, ErrorKind, Family, InterfaceAddress, Network};
+use packet::ndp;
 
 /// A port, from the configuration and the device under it.
 #[derive(Debug, Clone)]
@@ -35,6 +36,13 @@ impl PortInfo {
     /// Whether it answers for `address` as any other router on the link would.
     pub(crate) fn has_anycast(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|own| anycast(*own).is_some_and(|anycast| anycast == address))
+    }
+
+    /// Whether it listens to an IPv6 multicast group (RFC 4291 section 2.8).
+    pub(crate) fn is_in(&self, group: Ipv6Addr) -> bool {
+        let is_solicited = |own: IpAddr| matches!(own, IpAddr::V6(own) if ndp::solicited_node(own) == group);
+        let own = self.addresses.iter().map(|own| own.address()).chain([self.state.link_local.into()]);
+        group == ndp::ALL_NODES || group == ndp::ALL_ROUTERS || own.into_iter().any(is_solicited)
     }
 
     fn owns(&self, address: IpAddr) -> bool {

@@ -61,6 +61,11 @@ impl Way {
         }
     }
 
+    /// Whether a person would look for such a route: not if it follows from an address and is no host's.
+    pub(crate) const fn is_listed(self) -> bool {
+        !matches!(self, Self::Broadcast | Self::Anycast)
+    }
+
     /// The port it leaves through.
     pub(crate) const fn port(self) -> Option<PortId> {
         match self {
@@ -91,6 +96,7 @@ struct Host {
 #[derive(Debug)]
 pub(crate) struct Table<A: Address> {
     routes: BTreeMap<(Prefix<A>, Protocol), Route>,
+    listed: usize,
     hosts: BTreeMap<(A, PortId), Host>,
     writer: FibWriter<A>,
     changes: Vec<Change<A>>,
@@ -98,7 +104,13 @@ pub(crate) struct Table<A: Address> {
 
 impl<A: Address> Default for Table<A> {
     fn default() -> Self {
-        Self { routes: BTreeMap::new(), hosts: BTreeMap::new(), writer: FibWriter::default(), changes: Vec::new() }
+        Self {
+            routes: BTreeMap::new(),
+            listed: 0,
+            hosts: BTreeMap::new(),
+            writer: FibWriter::default(),
+            changes: Vec::new(),
+        }
     }
 }
 
@@ -106,6 +118,8 @@ impl<A: Address> Table<A> {
     /// Adds a route, or puts it in place of the protocol's route there was.
     pub(crate) fn insert(&mut self, prefix: Prefix<A>, protocol: Protocol, route: Route) -> Option<Route> {
         let before = self.routes.insert((prefix, protocol), route);
+        self.listed += usize::from(route.way.is_listed());
+        self.listed -= usize::from(before.is_some_and(|before| before.way.is_listed()));
         self.follow(prefix);
         before
     }
@@ -113,6 +127,7 @@ impl<A: Address> Table<A> {
     /// Removes a protocol's route.
     pub(crate) fn remove(&mut self, prefix: Prefix<A>, protocol: Protocol) -> Option<Route> {
         let removed = self.routes.remove(&(prefix, protocol))?;
+        self.listed -= usize::from(removed.way.is_listed());
         self.follow(prefix);
         Some(removed)
     }
@@ -177,9 +192,9 @@ impl<A: Address> Table<A> {
         self.routes.iter().map(|((prefix, protocol), route)| (*prefix, *protocol, route))
     }
 
-    /// How many routes there are.
-    pub(crate) fn len(&self) -> usize {
-        self.routes.len()
+    /// How many routes there are, of those that are listed.
+    pub(crate) fn listed(&self) -> usize {
+        self.listed
     }
 
     /// The route to `prefix` changed: so does its entry, and those of hosts inside that lead elsewhere now.

@@ -100,9 +100,9 @@ impl Routes {
         self.ipv4.iter().map(found).chain(self.ipv6.iter().map(found))
     }
 
-    /// How many there are.
+    /// How many there are, as many as are shown.
     pub(crate) fn counts(&self) -> RouteCounts {
-        RouteCounts { ipv4: self.ipv4.len(), ipv6: self.ipv6.len() }
+        RouteCounts { ipv4: self.ipv4.listed(), ipv6: self.ipv6.listed() }
     }
 
     /// A neighbour was found, or found to be another station than before: what goes to it goes there.

@@ -26,8 +26,7 @@ impl Control {
         if let Some(name) = &filter.dev {
             self.ports.named(name)?;
         }
-        // What follows from an address and is no host's is no route a person would look for.
-        let routes = self.routes.iter().filter(|found| !matches!(found.way, Way::Broadcast | Way::Anycast));
+        let routes = self.routes.iter().filter(|found| found.way.is_listed());
         Ok(routes.map(|found| self.shown_route(found)).filter(|route| filter.selects(route)).collect())
     }
 

@@ -88,7 +88,8 @@ pub fn run(
         let is_last = stop.load(Ordering::Relaxed);
         let now = Timestamp::ZERO + epoch.elapsed();
         let out: &mut dyn Outbox = outboxes.first_mut().map_or(&mut nowhere, |outbox| outbox);
-        let is_busy = take_punts(&mut control, &mut punts, now, out);
+        let rounds = if is_last { LAST_ROUNDS } else { 1 };
+        let is_busy = (0..rounds).take_while(|_| take_punts(&mut control, &mut punts, now, out)).count() > 0;
         control.tick(now, out);
         for outbox in &mut outboxes {
             control.frames_lost(std::mem::take(&mut outbox.lost));
@@ -169,6 +170,9 @@ const SHORTEST_NAP: Duration = Duration::from_micros(20);
 
 /// So many frames of a worker are decided before somebody else's turn comes.
 const PUNTS_A_ROUND: usize = 64;
+
+/// So many rounds at the end, which empties any ring, but ends even if workers go on.
+const LAST_ROUNDS: usize = 1024;
 
 /// So many requests, before punts are looked at again.
 const REQUESTS_A_ROUND: usize = 16;

@@ -211,12 +211,17 @@ fn an_echo_from_far_away_goes_back_the_way_routes_lead() {
 }
 
 #[test]
-fn an_echo_of_all_nodes_on_the_link_is_answered_by_the_port() {
+fn an_echo_of_a_group_on_the_link_is_answered_by_the_port_if_it_is_in_it() {
     let mut scene = Scene::knowing(&[ALICE]);
-    let packet = udp(ALICE.v6, ip("ff02::1")).hops(1).echo(8);
-    let group = MacAddr([0x33, 0x33, 0, 0, 0, 1]);
-    scene.arrives(LEFT, PuntReason::NeighbourDiscovery, frame(ALICE, group, EtherType::IPV6, &packet));
-    assert_eq!(Icmp::read(&scene.take_packets_to(ALICE)[0]).source, IpAddr::from(ON_LEFT.v6));
+    for (group, is_in) in [("ff02::1", true), ("ff02::2", true), ("ff02::1:ff00:1", true), ("ff02::5", false)] {
+        let IpAddr::V6(address) = ip(group) else { panic!("IPv6") };
+        let packet = udp(ALICE.v6, address).hops(1).echo(8);
+        let station = MacAddr::of_ipv6_multicast(address);
+        scene.arrives(LEFT, PuntReason::NeighbourDiscovery, frame(ALICE, station, EtherType::IPV6, &packet));
+        let answers = scene.take_packets_to(ALICE);
+        assert_eq!(answers.len(), usize::from(is_in), "{group}");
+        assert!(answers.iter().all(|answer| Icmp::read(answer).source == IpAddr::from(ON_LEFT.v6)), "{group}");
+    }
 }
 
 /// One row per thing that is for us and gets no answer at all.

@@ -138,6 +138,7 @@ fn ports_and_counters_are_shown_as_they_are() {
     scene.pass(90 * SECOND);
     let Ok(Reply::Stats(stats)) = scene.ask(Request::Stats) else { panic!("always") };
     assert_eq!((stats.uptime_seconds, stats.generation, stats.workers.len()), (90, scene.generation(), 1));
+    assert_eq!(stats.routes.ipv4 + stats.routes.ipv6, routes(&mut scene).len(), "as many as are shown");
     let Ok(Reply::Drops(drops)) = scene.ask(Request::Drops) else { panic!("always") };
     assert_eq!(drops.len(), boundary::DropReason::ALL.len(), "every reason, also those at zero");
     assert!(scene.ask(Request::Version).is_ok());

@@ -13,6 +13,9 @@ use crate::ipv6::{self, Ipv6};
 /// All nodes on the link.
 pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
+/// All routers on the link.
+pub const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+
 /// The hop limit that shows that no router was on the way.
 pub const HOP_LIMIT: u8 = 255;
 
