@@ -7,7 +7,7 @@
 //!         -> one queue per port out -> transmit; what finds no room is counted and freed
 //! ```
 //!
-//! [`forward`] is the meaning, one packet at a time; [`forward_burst`] is the fast way to the same answer, and a property
+//! [`forward()`] is the meaning, one packet at a time; [`forward_burst`] is the fast way to the same answer, and a property
 //! test holds the two together. A [`Worker`] turns that crank over its ports: one snapshot per turn, and every frame that
 //! came in has left before the turn ends, so `received = transmitted + punted + dropped` whenever it stops.
 //!
