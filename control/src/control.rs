@@ -251,10 +251,8 @@ impl Control {
     }
 
     /// Makes a neighbour's MAC address up, for captures.
-    pub(crate) fn assume(&mut self, port: PortId, address: IpAddr) -> MacAddr {
-        let mac = assumed_mac(address);
-        self.set_permanent(port, address, mac);
-        mac
+    pub(crate) fn assume(&mut self, port: PortId, address: IpAddr) {
+        self.set_permanent(port, address, assumed_mac(address));
     }
 }
 

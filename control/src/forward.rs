@@ -60,14 +60,11 @@ impl Control {
     /// Sends a packet to a neighbour, once it is known which station that is.
     fn send_to(&mut self, neighbour: Key, waiting: Waiting, turn: &mut Turn<'_>) {
         let (address, port) = neighbour;
+        if self.assume_neighbours && self.neighbours.has_room_for(neighbour) {
+            self.assume(port, address);
+        }
         match self.neighbours.want(neighbour, waiting, turn.now) {
             Wanted::Known(mac, waiting) => self.leave(port, mac, &waiting.packet, waiting.origin, turn),
-            Wanted::Ask if self.assume_neighbours => {
-                let mac = self.assume(port, address);
-                for waiting in self.neighbours.take_waiting(neighbour) {
-                    self.leave(port, mac, &waiting.packet, waiting.origin, turn);
-                }
-            }
             Wanted::Ask => self.ask(neighbour, None, turn),
             Wanted::Waits => {}
             Wanted::Refused => self.counts.neighbour_refused += 1,

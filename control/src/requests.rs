@@ -47,7 +47,10 @@ impl Control {
 
     pub(crate) fn set_static(&mut self, network: Network, way: Way) {
         self.routes.set(network, Protocol::Static, way);
-        if let (true, Way::Gateway(port, gateway)) = (self.assume_neighbours, way) {
+        if let Way::Gateway(port, gateway) = way
+            && self.assume_neighbours
+            && self.neighbours.has_room_for((gateway, port))
+        {
             self.assume(port, gateway);
         }
     }

@@ -91,6 +91,11 @@ impl Neighbours {
         self.put(key, Entry::permanent(mac));
     }
 
+    /// Whether this neighbour is not known and could be.
+    pub(crate) fn has_room_for(&self, key: Key) -> bool {
+        self.known < MAX_KNOWN && self.entries.get(&key).is_none_or(|entry| entry.mac().is_none())
+    }
+
     /// A packet is to go to this neighbour.
     pub(crate) fn want(&mut self, key: Key, packet: Waiting, now: Timestamp) -> Wanted {
         match self.entries.get(&key).map(Entry::mac) {
@@ -200,7 +205,7 @@ impl Neighbours {
     }
 
     /// What waits for a neighbour, which does not wait any more.
-    pub(crate) fn take_waiting(&mut self, key: Key) -> Vec<Waiting> {
+    fn take_waiting(&mut self, key: Key) -> Vec<Waiting> {
         let Some(queue) = self.queues.remove(&key) else { return Vec::new() };
         self.waiting_bytes -= queue.bytes();
         queue.into_packets()

@@ -224,6 +224,11 @@ fn in_a_capture_neighbours_are_made_up_instead_of_asked_for() {
     let mut scene = Scene::with(control::Setup { assume_neighbours: true, ..setup() });
     scene.add_route("10.0.0.0/8", via(GATEWAY.v4));
     assert_eq!(scene.station(ip("10.1.1.1")).unwrap().to_string(), "02:04:c6:33:64:fe", "a gateway at once");
+    for number in 0x100..0x1100_u16 {
+        let host = std::net::Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, number);
+        scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v6, host).of(8));
+    }
+    assert_eq!(scene.take_sent().len(), 0x1000, "as many at once as there are");
     for bob in BOB.addresses() {
         scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.like(bob), bob).of(8));
         let sent = scene.take_sent();
