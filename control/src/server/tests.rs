@@ -18,8 +18,11 @@ struct Scene {
     directory: TempDir,
 }
 
-/// What a client may wait at most before a test has failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than anything here takes on any machine: who waits this long has found a server that hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// As good as for ever: what would be waited for so long is not waited for.
+const FOREVER: Duration = Duration::from_secs(3600);
 
 const QUICK: Limits = Limits {
     clients: 4,
@@ -161,12 +164,12 @@ fn a_request_that_ends_with_the_stream_is_one() {
 
 #[test]
 fn a_client_that_says_nothing_is_let_go_and_keeps_nobody_waiting() {
-    let scene = Scene::with(QUICK, willing);
-    let mut silent = scene.stream();
-    let start = Instant::now();
-    assert_eq!(scene.client().ask(&Request::Stats), Ok(Reply::Done));
-    assert!(start.elapsed() < QUICK.idle, "{:?}", start.elapsed());
-    assert_eq!(line_of(&mut silent), "");
+    let patient = Scene::with(Limits { idle: FOREVER, ..QUICK }, willing);
+    let _silent = patient.stream();
+    assert_eq!(patient.client().ask(&Request::Stats), Ok(Reply::Done));
+
+    let quick = Scene::with(QUICK, willing);
+    assert_eq!(line_of(&mut quick.stream()), "");
 }
 
 #[test]
@@ -204,7 +207,7 @@ fn a_client_that_vanishes_before_its_answer_disturbs_nobody() {
 
 #[test]
 fn a_client_too_many_is_told_so_and_finds_a_seat_when_one_is_free() {
-    let scene = Scene::with(Limits { idle: PATIENCE, ..QUICK }, willing);
+    let scene = Scene::with(Limits { idle: FOREVER, ..QUICK }, willing);
     let mut seated: Vec<_> = (0..QUICK.clients).map(|_seat| scene.client()).collect();
     for client in &mut seated {
         client.ask(&Request::Stats).unwrap();
@@ -246,7 +249,8 @@ fn a_control_thread_that_hangs_or_is_busy_or_gone_is_reported() {
 #[test]
 fn stopping_sees_answers_out_and_takes_the_socket_away() {
     let (came, asked_for) = crossbeam::channel::unbounded();
-    let mut scene = Scene::with(Limits { idle: PATIENCE, ..QUICK }, move |asked| {
+    let limits = Limits { idle: FOREVER, drain: FOREVER, ..QUICK };
+    let mut scene = Scene::with(limits, move |asked| {
         came.send(()).unwrap();
         std::thread::sleep(Duration::from_millis(100));
         willing(asked);
@@ -255,9 +259,8 @@ fn stopping_sees_answers_out_and_takes_the_socket_away() {
     let mut idle = scene.stream();
     asking.write_all(wire::request_line(&Request::Stats).as_bytes()).unwrap();
     asked_for.recv_timeout(PATIENCE).unwrap();
-    let start = Instant::now();
+    // Returns, although the idle client may stay for ever.
     scene.stop();
-    assert!(start.elapsed() < QUICK.drain, "an idle client is not waited for: {:?}", start.elapsed());
     assert_eq!(line_of(&mut asking), "{\"version\":1,\"ok\":\"done\"}\n");
     assert_eq!(line_of(&mut idle), "");
     assert_eq!(std::fs::read_dir(scene.directory.path()).unwrap().count(), 0);
@@ -266,13 +269,11 @@ fn stopping_sees_answers_out_and_takes_the_socket_away() {
 #[test]
 fn stopping_does_not_wait_for_an_answer_that_never_comes() {
     let (came, asked_for) = crossbeam::channel::unbounded();
-    let mut scene = Scene::with(Limits { decide: 4 * PATIENCE, ..QUICK }, move |asked| came.send(asked).unwrap());
+    let mut scene = Scene::with(Limits { decide: FOREVER, ..QUICK }, move |asked| came.send(asked).unwrap());
     let mut stream = scene.stream();
     stream.write_all(wire::request_line(&Request::Stats).as_bytes()).unwrap();
     let _kept = asked_for.recv_timeout(PATIENCE).unwrap();
-    let start = Instant::now();
     scene.stop();
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }
 
 /// A channel whose other end is kept, so that a server can start.
