@@ -33,7 +33,8 @@ fn hosts_reach_each_other_in_both_families() {
     }
     let log = ferryd.stop();
     let accounts = Accounts::of(&log);
-    assert!(accounts.transmitted >= 20 && accounts.are_conserved(), "{log}");
+    // Ten each way; those that waited for a neighbour were punted, and sent by the control thread.
+    assert!(accounts.received >= 20 && accounts.transmitted > 0 && accounts.are_conserved(), "{log}");
 }
 
 #[test]
