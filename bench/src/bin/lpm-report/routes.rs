@@ -1,0 +1,126 @@
+//! The routes to measure with: from a file of prefixes, or made up with the lengths of a real table.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use lpm::{Address, NextHopId, Prefix, PrefixError};
+
+use crate::engines::Route;
+use crate::noise::{Noise, mixed};
+
+/// The routes of both families, in the order of their prefixes.
+pub(crate) struct Routes {
+    pub(crate) v4: Vec<Route<Ipv4Addr>>,
+    pub(crate) v6: Vec<Route<Ipv6Addr>>,
+}
+
+impl Routes {
+    /// Reads one prefix per line, from plain or gzipped text.
+    pub(crate) fn read(path: &Path, next_hops: u32) -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+        let mut bytes = Vec::new();
+        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(failed)?;
+        let mut text = String::new();
+        if bytes.starts_with(&[0x1f, 0x8b]) {
+            MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text).map_err(failed)?;
+        } else {
+            text = String::from_utf8(bytes).map_err(|_| format!("{} is not text", path.display()))?;
+        }
+        let (mut v4, mut v6) = (BTreeSet::new(), BTreeSet::new());
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let known: Result<bool, PrefixError> = match line.contains(':') {
+                true => line.parse().map(|prefix| v6.insert(prefix)),
+                false => line.parse().map(|prefix| v4.insert(prefix)),
+            };
+            known.map_err(|error| error.to_string())?;
+        }
+        Ok(Self { v4: with_hops(v4, next_hops), v6: with_hops(v6, next_hops) })
+    }
+
+    /// As many routes of each length as in a full table of 2024, most of the longer ones near each other.
+    pub(crate) fn made_up(next_hops: u32) -> Self {
+        let v4 = made_up::<Ipv4Addr>(LENGTHS_V4, 0x0100_0000, 0xdfff_ffff);
+        let v6 = made_up::<Ipv6Addr>(LENGTHS_V6, 0x2001 << 112, (0x2a10 << 112) - 1);
+        Self { v4: with_hops(v4, next_hops), v6: with_hops(v6, next_hops) }
+    }
+}
+
+/// Gives each prefix a next hop that only it decides.
+fn with_hops<A: Address>(prefixes: BTreeSet<Prefix<A>>, next_hops: u32) -> Vec<Route<A>> {
+    let hop = |prefix: Prefix<A>| {
+        let number = prefix.address().to_number();
+        let hash = mixed((number >> 64) as u64 ^ mixed(number as u64) ^ u64::from(prefix.len()));
+        NextHopId::new((hash % u64::from(next_hops)) as u32)
+    };
+    prefixes.into_iter().map(|prefix| Route { prefix, hop: hop(prefix) }).collect()
+}
+
+/// Seven of eight prefixes lie a little after one made before them, as allocations do; the others anywhere.
+fn made_up<A: Address>(lengths: &[(u8, usize)], first: u128, last: u128) -> BTreeSet<Prefix<A>> {
+    let mut noise = Noise(1);
+    let mut made: BTreeSet<Prefix<A>> = BTreeSet::new();
+    let mut order: Vec<u128> = Vec::new();
+    for (len, count) in lengths {
+        let wanted = made.len() + count;
+        let size = 1_u128 << (A::BITS - len);
+        while made.len() < wanted {
+            let near = if order.is_empty() || noise.below(8) == 0 {
+                first + noise.next_wide() % (last - first)
+            } else {
+                order[noise.below(order.len())].wrapping_add(size * noise.below(64) as u128)
+            };
+            if (first..=last).contains(&near) {
+                let prefix = Prefix::containing(A::from_number(near), *len);
+                if made.insert(prefix) {
+                    order.push(prefix.address().to_number());
+                }
+            }
+        }
+    }
+    made
+}
+
+/// How many prefixes of each length there were.
+const LENGTHS_V4: &[(u8, usize)] = &[
+    (8, 16),
+    (9, 13),
+    (10, 38),
+    (11, 103),
+    (12, 299),
+    (13, 581),
+    (14, 1203),
+    (15, 2100),
+    (16, 13_490),
+    (17, 8235),
+    (18, 13_798),
+    (19, 24_870),
+    (20, 42_611),
+    (21, 50_750),
+    (22, 108_623),
+    (23, 96_510),
+    (24, 537_698),
+    (28, 75),
+    (32, 886),
+];
+
+/// The same for IPv6.
+const LENGTHS_V6: &[(u8, usize)] = &[
+    (29, 4371),
+    (32, 22_548),
+    (33, 2926),
+    (34, 2603),
+    (36, 5996),
+    (40, 13_418),
+    (42, 2301),
+    (44, 14_365),
+    (46, 7745),
+    (48, 75_488),
+    (56, 65),
+    (64, 184),
+    (112, 20),
+    (128, 186),
+];
