@@ -87,6 +87,18 @@ impl Arena {
         unsafe { bytes.read() }
     }
 
+    /// A copy of the first `len` bytes.
+    fn prefix(&self, len: usize) -> Vec<u8> {
+        assert!(len <= self.len);
+        let mut bytes = vec![0; len];
+        if len > 0 {
+            // SAFETY: source and destination are `len` bytes long and distinct; only the writer calls this, between two
+            // of its own writes.
+            unsafe { self.base().copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
+        }
+        bytes
+    }
+
     /// Fewer page-table lines per lookup. What the system answers does not matter: it is a wish.
     fn ask_for_huge_pages(&self) {
         #[cfg(all(target_os = "linux", not(miri)))]
@@ -151,6 +163,20 @@ impl Heap {
     /// A heap with room for `len` bytes; it grows when that is not enough.
     pub(crate) fn with_capacity(len: usize) -> Self {
         Self { arena: Arc::new(Arena::new(len)), top: 0, free: Vec::new(), in_use: 0, moves: 0 }
+    }
+
+    /// A heap with one block that has these bytes, from the start of the arena.
+    pub(crate) fn holding(bytes: &[u8]) -> Self {
+        let mut heap = Self::with_capacity(bytes.len());
+        if !bytes.is_empty() {
+            heap.alloc(bytes.len(), |block| block[..bytes.len()].copy_from_slice(bytes));
+        }
+        heap
+    }
+
+    /// A copy of all blocks, used and free.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.arena.prefix(self.top)
     }
 
     /// The memory, for a snapshot to hold.

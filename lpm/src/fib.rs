@@ -126,6 +126,11 @@ impl<A: Address> FibWriter<A> {
         }
     }
 
+    /// The bytes of all nodes, among them some that are free.
+    pub(crate) fn nodes(&self) -> Vec<u8> {
+        self.heap.bytes()
+    }
+
     /// Compiles what changed; all of it in a new arena if next hops got wider, or too much of the old one is idle.
     fn compile(&mut self, width: Width) {
         if width > self.width {
@@ -220,7 +225,7 @@ pub(crate) struct Snapshot<A: Address> {
 
 impl<A: Address> Snapshot<A> {
     /// A snapshot unlike any other.
-    fn new(top: A::Top, width: Width, arena: &Arc<Arena>) -> Self {
+    pub(crate) fn new(top: A::Top, width: Width, arena: &Arc<Arena>) -> Self {
         Self {
             // Relaxed: the number only has to differ from others.
             number: NEXT_SNAPSHOT.fetch_add(1, Ordering::Relaxed),
