@@ -28,11 +28,11 @@ use crate::sync::Arc;
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Arena {
-    /// As the allocator gave it; dangling when `layout` is empty.
+    /// As the allocator gave it.
     allocation: NonNull<u8>,
     layout: Layout,
-    /// Bytes from `allocation` to the first aligned one.
-    skew: usize,
+    /// The first byte of `allocation` that is aligned as we want it.
+    base: *const u8,
     /// Bytes that blocks may use. After them come [`OVERHANG`] more, so that a word read at the last byte is a read of ours.
     len: usize,
 }
@@ -44,18 +44,16 @@ unsafe impl Send for Arena {}
 unsafe impl Sync for Arena {}
 
 impl Arena {
-    /// An arena for at least `len` bytes; none for zero.
+    /// An arena of `len` bytes.
     fn new(len: usize) -> Self {
-        if len == 0 {
-            return Self { allocation: NonNull::dangling(), layout: Layout::new::<()>(), skew: 0, len };
-        }
         let align = if len >= HUGE_PAGE { HUGE_PAGE } else { LINE };
         let layout = Layout::from_size_align(len + OVERHANG + align, 16).expect("an arena is at most 1 GiB");
         // SAFETY: the layout is not empty. (Zeroed and over-long instead of aligned: the allocator gets such memory from
         // the system as it is, and only what is used costs.)
         let allocation = unsafe { alloc_zeroed(layout) };
         let Some(allocation) = NonNull::new(allocation) else { handle_alloc_error(layout) };
-        let arena = Self { allocation, layout, skew: allocation.align_offset(align), len };
+        let base = allocation.as_ptr().wrapping_add(allocation.align_offset(align));
+        let arena = Self { allocation, layout, base, len };
         arena.ask_for_huge_pages();
         arena
     }
@@ -63,7 +61,7 @@ impl Arena {
     /// The first byte, on a cache line.
     #[inline]
     pub(crate) fn base(&self) -> *const u8 {
-        self.allocation.as_ptr().wrapping_add(self.skew)
+        self.base
     }
 
     /// The entry at `at`.
@@ -91,11 +89,9 @@ impl Arena {
     fn prefix(&self, len: usize) -> Vec<u8> {
         assert!(len <= self.len);
         let mut bytes = vec![0; len];
-        if len > 0 {
-            // SAFETY: source and destination are `len` bytes long and distinct; only the writer calls this, between two
-            // of its own writes.
-            unsafe { self.base().copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
-        }
+        // SAFETY: source and destination are `len` bytes long and distinct; only the writer calls this, between two of its
+        // own writes.
+        unsafe { self.base().copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
         bytes
     }
 
@@ -114,10 +110,8 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        if self.layout.size() > 0 {
-            // SAFETY: allocated in `new` with this layout; the last owner is gone.
-            unsafe { dealloc(self.allocation.as_ptr(), self.layout) };
-        }
+        // SAFETY: allocated in `new` with this layout; the last owner is gone.
+        unsafe { dealloc(self.allocation.as_ptr(), self.layout) };
     }
 }
 
@@ -162,19 +156,19 @@ impl Heap {
 
     /// A heap with room for `len` bytes; it grows when that is not enough.
     pub(crate) fn with_capacity(len: usize) -> Self {
-        Self { arena: Arc::new(Arena::new(len)), top: 0, free: Vec::new(), in_use: 0, moves: 0 }
+        let arena = Arc::new(Arena::new(RESERVED + len));
+        Self { arena, top: RESERVED, free: Vec::new(), in_use: 0, moves: 0 }
     }
 
-    /// A heap with one block that has these bytes, from the start of the arena.
+    /// A heap with all of these bytes, the reserved ones first. Nothing in it is ever freed.
     pub(crate) fn holding(bytes: &[u8]) -> Self {
         let mut heap = Self::with_capacity(bytes.len());
-        if !bytes.is_empty() {
-            heap.alloc(bytes.len(), |block| block[..bytes.len()].copy_from_slice(bytes));
-        }
+        let blocks = &bytes[RESERVED..];
+        heap.alloc(blocks.len(), |block| block[..blocks.len()].copy_from_slice(blocks));
         heap
     }
 
-    /// A copy of all blocks, used and free.
+    /// A copy of the reserved bytes and of all blocks, used and free.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.arena.prefix(self.top)
     }
@@ -275,11 +269,9 @@ impl Heap {
         }
         assert!(len <= Entry::REACH, "a table outgrew its arena: {len} bytes, an entry can name {}", Entry::REACH);
         let larger = Arena::new((len * 2).next_power_of_two().clamp(SMALLEST, Entry::REACH));
-        if self.arena.len > 0 {
-            // SAFETY: the old arena is whole and shorter than the new one, which nobody else knows yet. Readers of the
-            // old one only read.
-            unsafe { self.arena.base().copy_to_nonoverlapping(larger.base().cast_mut(), self.arena.len) };
-        }
+        // SAFETY: the old arena is whole and shorter than the new one, which nobody else knows yet. Readers of the old one
+        // only read.
+        unsafe { self.arena.base().copy_to_nonoverlapping(larger.base().cast_mut(), self.arena.len) };
         self.arena = Arc::new(larger);
         self.moves += 1;
     }
@@ -304,6 +296,10 @@ fn class_of(rounded: usize) -> usize {
         _ => 57 + rounded / 512,
     }
 }
+
+/// Bytes at the start of every arena that are in no block, and zero for ever: what a lookup reads where it has nothing to
+/// read, so that it need not ask whether it has.
+pub(crate) const RESERVED: usize = LINE;
 
 /// Bytes after the last block that may be read (and mean nothing).
 const OVERHANG: usize = 64;

@@ -72,20 +72,21 @@ pub(crate) fn encode_small(runs: &[Run], width: Width) -> Anchored {
     Anchored { bytes, anchor, wide: width == Width::Four, depth: 0 }
 }
 
-/// The entry of a small chunk for one of its 128 positions.
+/// The entry of a small chunk for one of its 128 positions; of a leaf, the leaf itself.
+///
+/// Without a branch: whether a page's entry is a leaf, and which word a position is in, no predictor can learn, and a
+/// wrong guess costs more than all of this. For a leaf it reads the reserved bytes at the start of the arena, zeros.
 #[inline]
-pub(crate) fn find_small(arena: &Arena, chunk: Entry, position: u32, width: Width) -> Entry {
+pub(crate) fn find_small(arena: &Arena, entry: Entry, position: u32, width: Width) -> Entry {
+    let chunk = entry.or_reserved();
     let width = width.in_node(chunk);
-    let in_right_word = position >> 6 != 0;
-    let word_at = chunk.at() + if in_right_word { 8 } else { 0 };
-    let word = u64::from_ne_bytes(arena.read(word_at));
+    let right = (position >> 6) as usize;
+    let word = u64::from_ne_bytes(arena.read(chunk.at() + 8 * right));
     let up_to_here = (word & (u64::MAX >> (63 - (position & 63)))).count_ones() as usize;
-    let value_at = if in_right_word {
-        chunk.at() + SMALL_BITMAP + (up_to_here - 1) * width.bytes()
-    } else {
-        chunk.at() - up_to_here * width.bytes()
-    };
-    width.read(arena, value_at)
+    let distance = up_to_here << width.shift();
+    let offset = if right == 0 { distance.wrapping_neg() } else { SMALL_BITMAP + distance - width.bytes() };
+    let found = width.read(arena, chunk.at().wrapping_add(offset));
+    if entry.is_leaf() { entry } else { found }
 }
 
 /// Writes a large chunk over 8192 positions.
@@ -107,9 +108,12 @@ pub(crate) fn encode_large(runs: &[Run], _width: Width) -> Anchored {
     Anchored { bytes, anchor: 0, wide: true, depth: 0 }
 }
 
-/// The entry of a large chunk for one of its 8192 positions.
+/// The entry of a large chunk for one of its 8192 positions; of a leaf, the leaf itself.
 #[inline]
 pub(crate) fn find_large(arena: &Arena, chunk: Entry, position: u32) -> Entry {
+    if chunk.is_leaf() {
+        return chunk;
+    }
     let pair_at = chunk.at() + (position >> 5) as usize * 8;
     let bitmap = u32::from_ne_bytes(arena.read(pair_at));
     let before = u32::from_ne_bytes(arena.read(pair_at + 4));

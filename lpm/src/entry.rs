@@ -88,6 +88,17 @@ impl Entry {
         NextHopId::of_word(self.0 & !Self::LEAF)
     }
 
+    /// A node itself; instead of a leaf, the narrow node at the start of the arena that every arena reserves.
+    #[inline]
+    #[expect(
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        reason = "the sign is the leaf's bit, spread to a mask"
+    )]
+    pub(crate) fn or_reserved(self) -> Self {
+        Self(self.0 & !((self.0 as i32) >> 31) as u32)
+    }
+
     /// Where a node's anchor lies, in bytes from the start of the arena.
     #[inline]
     pub(crate) fn at(self) -> usize {

@@ -30,7 +30,7 @@ pub trait Family: Vectors {
     #[doc(hidden)]
     fn encode_chunk(runs: &[Run], width: Width) -> Anchored;
 
-    /// Reads a chunk: the entry for `position`.
+    /// Reads a chunk: the entry for `position`. Of a leaf, the leaf itself.
     #[doc(hidden)]
     fn find_in_chunk(arena: &Arena, chunk: Entry, position: u32, width: Width) -> Entry;
 }

@@ -242,16 +242,23 @@ impl<A: Address> Fib<A> {
     /// The next hop of the longest prefix that contains `address`, or `None` without any.
     #[inline]
     pub fn lookup(&self, address: A) -> Option<NextHopId> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(vectors) = self.snapshot.vectors {
+            return vectors.lookup(self, address);
+        }
+        self.lookup_portably(address)
+    }
+
+    /// [`Fib::lookup`] with the instructions that whatever it is compiled into may use.
+    #[inline(always)]
+    pub(crate) fn lookup_portably(&self, address: A) -> Option<NextHopId> {
         let number = address.to_number();
         self.answer_below(self.page_entry(number), number)
     }
 
     /// Levels 2 and on: the answer for an address whose page says `entry`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn answer_below(&self, entry: Entry, number: u128) -> Option<NextHopId> {
-        if entry.is_leaf() {
-            return entry.answer();
-        }
         let snapshot = &*self.snapshot;
         let mut entry = A::find_in_chunk(&snapshot.arena, entry, position::<A>(number, 2), snapshot.width);
         let mut level = 3;

@@ -22,7 +22,7 @@
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 
-use crate::arena::{Arena, Heap};
+use crate::arena::{Arena, Heap, RESERVED};
 use crate::chunk::{LARGE_BITMAP, SMALL_BITMAP};
 use crate::entry::Entry;
 use crate::family::positions;
@@ -125,6 +125,9 @@ impl<A: Address> Fib<A> {
         for (entry, word) in top.as_mut().iter_mut().zip(words.as_chunks().0) {
             *entry = u32::from_ne_bytes(*word);
         }
+        if nodes[..RESERVED] != [0; RESERVED] {
+            return Err(LoadError::Damaged { at: 0, what: "the reserved bytes are not zero" });
+        }
         let heap = Heap::holding(nodes);
         let arena = heap.arena();
         Check { arena, len: nodes.len(), width: header.width, reached: 0, family: PhantomData::<A> }
@@ -142,13 +145,13 @@ struct Header {
 }
 
 impl Header {
-    #[expect(clippy::cast_possible_truncation, reason = "a top has at most 512 entries")]
+    #[expect(clippy::cast_possible_truncation, reason = "a top has at most 512 entries, an answer at most 4 bytes")]
     fn to_bytes(&self, top: &[u8], nodes: &[u8]) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..10].copy_from_slice(&BYTE_ORDER.to_ne_bytes());
         bytes[10..12].copy_from_slice(&VERSION.to_ne_bytes());
-        bytes[12..14].copy_from_slice(&[self.bits, self.width as u8]);
+        bytes[12..14].copy_from_slice(&[self.bits, self.width.bytes() as u8]);
         bytes[20..24].copy_from_slice(&(self.top_len as u32).to_ne_bytes());
         bytes[24..32].copy_from_slice(&(self.nodes_len as u64).to_ne_bytes());
         let checksum = checksum_of(&bytes, &[top, nodes]);
@@ -181,7 +184,8 @@ impl Header {
         let [c0, c1, c2, c3, t0, t1, t2, t3, n @ ..] = rest;
         let top_len = u32::from_ne_bytes([t0, t1, t2, t3]) as usize;
         let nodes_len = usize::try_from(u64::from_ne_bytes(n)).unwrap_or(usize::MAX);
-        if top_len != A::top(0).as_ref().len() || nodes_len > Entry::REACH || [z0, z1] != [0, 0] {
+        if top_len != A::top(0).as_ref().len() || !(RESERVED..=Entry::REACH).contains(&nodes_len) || [z0, z1] != [0, 0]
+        {
             return Err(LoadError::Damaged { at: 0, what: "the header promises a size there cannot be" });
         }
         Ok((Self { bits, width, top_len, nodes_len }, u32::from_ne_bytes([c0, c1, c2, c3])))

@@ -17,6 +17,8 @@ use crate::arena::Arena;
 use crate::burst::BURST;
 use crate::chunk::{LARGE_BITMAP, SMALL_BITMAP};
 use crate::entry::Entry;
+use crate::fib::Fib;
+use crate::prefix::Address;
 use crate::range::{FAN_OUT, FIRST_WORD};
 use crate::table::NextHopId;
 use crate::width::Width;
@@ -32,8 +34,17 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vpopcntdq");
+            && is_x86_feature_detected!("avx512vpopcntdq")
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("bmi2");
         all.then_some(Self(()))
+    }
+
+    /// The answer for one address, with the instructions that count bits.
+    #[inline]
+    pub(crate) fn lookup<A: Address>(self, fib: &Fib<A>, address: A) -> Option<NextHopId> {
+        // SAFETY: having `self` proves the features.
+        unsafe { lookup(fib, address) }
     }
 
     /// The entries of pages for a burst of up to [`BURST`] addresses, and a prefetch of the chunks they point to.
@@ -162,6 +173,12 @@ impl Memory {
             _mm_prefetch::<_MM_HINT_T0>(self.0.wrapping_add(entry.at()).cast());
         }
     }
+}
+
+/// See [`Avx512::lookup`].
+#[target_feature(enable = "popcnt,bmi2")]
+fn lookup<A: Address>(fib: &Fib<A>, address: A) -> Option<NextHopId> {
+    fib.lookup_portably(address)
 }
 
 /// See [`Avx512::burst`].

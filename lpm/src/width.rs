@@ -9,11 +9,11 @@ use crate::table::NextHopId;
 #[doc(hidden)]
 pub enum Width {
     /// Next hops up to index 254, and "none".
-    One = 1,
+    One = 0,
     /// Next hops up to index 65,534, and "none".
-    Two = 2,
+    Two = 1,
     /// All of them, and other nodes: entries.
-    Four = 4,
+    Four = 2,
 }
 
 impl Width {
@@ -35,22 +35,28 @@ impl Width {
     /// Bytes.
     #[inline]
     pub(crate) fn bytes(self) -> usize {
-        self as usize
+        1 << self.shift()
     }
 
-    /// Bytes to leave after the last value, so that a vector lookup, which reads whole words, stays inside the node.
+    /// Bytes to leave after the last value, so that a lookup, which reads whole words, stays inside the node.
     pub(crate) fn slack(self) -> usize {
         4 - self.bytes()
     }
 
-    /// The value at `at`, as an entry.
+    /// The binary logarithm of [`Width::bytes`].
+    #[inline]
+    pub(crate) fn shift(self) -> u32 {
+        self as u32
+    }
+
+    /// The value at `at`, as an entry. Without a branch: which width a node has is anyone's guess.
     #[inline]
     pub(crate) fn read(self, arena: &Arena, at: usize) -> Entry {
-        match self {
-            Self::One => Entry::of_word(Entry::LEAF | u32::from(u8::from_ne_bytes(arena.read(at)))),
-            Self::Two => Entry::of_word(Entry::LEAF | u32::from(u16::from_ne_bytes(arena.read(at)))),
-            Self::Four => arena.entry(at),
-        }
+        // A narrow value has slack after it, so the word is the node's own.
+        let word = arena.entry(at).word();
+        let unused_bits = 32 - (8 << self.shift());
+        let is_narrow = (self.shift() >> 1) ^ 1;
+        Entry::of_word(word & (u32::MAX >> unused_bits) | is_narrow << Entry::LEAF.trailing_zeros())
     }
 
     /// Writes `entry` in front of `bytes`; in the narrow widths it is an answer that fits.

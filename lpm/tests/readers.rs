@@ -139,9 +139,10 @@ fn next_hops_get_wider_under_the_readers_and_narrow_again_with_the_table() {
 #[test]
 fn an_empty_table_takes_a_few_kilobytes_and_a_default_route_no_more() {
     let mut writer = FibWriter::<Ipv6Addr>::default();
-    assert_eq!(writer.usage().arena_bytes, 0);
+    let empty = writer.usage().arena_bytes;
+    assert!(empty < 100, "{empty}");
     let fib = writer.apply([Change::Set(Prefix::default_route(), hop(3))]);
-    assert_eq!(writer.usage().arena_bytes, 0);
+    assert_eq!(writer.usage().arena_bytes, empty);
     assert_eq!(fib.lookup(Ipv6Addr::LOCALHOST), Some(hop(3)));
     assert!(size_of::<FibWriter<Ipv6Addr>>() < 4096);
     let _one_route = writer.apply([Change::Set("2001:db8::/32".parse().unwrap(), hop(1))]);
