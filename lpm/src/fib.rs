@@ -260,7 +260,16 @@ impl<A: Address> Fib<A> {
     #[inline(always)]
     pub(crate) fn answer_below(&self, entry: Entry, number: u128) -> Option<NextHopId> {
         let snapshot = &*self.snapshot;
-        let mut entry = A::find_in_chunk(&snapshot.arena, entry, position::<A>(number, 2), snapshot.width);
+        let entry = A::find_in_chunk(&snapshot.arena, entry, position::<A>(number, 2), snapshot.width);
+        if entry.is_leaf() { entry.answer() } else { self.answer_in_ranges(entry, number) }
+    }
+
+    /// Levels 3 and on: the answer for an address whose chunk says `entry`.
+    ///
+    /// Not inlined: it would have those who rarely come here save registers for it.
+    #[inline(never)]
+    pub(crate) fn answer_in_ranges(&self, mut entry: Entry, number: u128) -> Option<NextHopId> {
+        let snapshot = &*self.snapshot;
         let mut level = 3;
         while !entry.is_leaf() {
             entry = range::find(&snapshot.arena, entry, position::<A>(number, level), snapshot.width);

@@ -44,7 +44,7 @@ impl Avx512 {
     #[inline]
     pub(crate) fn lookup<A: Address>(self, fib: &Fib<A>, address: A) -> Option<NextHopId> {
         // SAFETY: having `self` proves the features.
-        unsafe { lookup(fib, address) }
+        unsafe { A::lookup(fib, address) }
     }
 
     /// The entries of pages for a burst of up to [`BURST`] addresses, and a prefetch of the chunks they point to.
@@ -107,6 +107,19 @@ pub trait VectorFamily: Copy {
     /// Any address.
     const ZERO: Self;
 
+    /// The answer for one address.
+    ///
+    /// # Safety
+    ///
+    /// The machine has the instructions of [`Avx512`].
+    #[target_feature(enable = "popcnt,bmi2")]
+    unsafe fn lookup(fib: &Fib<Self>, address: Self) -> Option<NextHopId>
+    where
+        Self: Address,
+    {
+        fib.lookup_portably(address)
+    }
+
     /// Pages and top: an entry for each address.
     ///
     /// # Safety
@@ -133,6 +146,22 @@ pub trait VectorFamily: Copy {
 pub struct Memory(*const u8);
 
 impl Memory {
+    /// A 32-bit word at a byte offset.
+    #[inline]
+    fn word(self, at: usize) -> u32 {
+        let word = self.0.wrapping_add(at).cast::<u32>();
+        // SAFETY: an entry or a value of a node reached from the top, or reserved bytes.
+        unsafe { word.read_unaligned() }
+    }
+
+    /// A 64-bit word at a byte offset.
+    #[inline]
+    fn long_word(self, at: usize) -> u64 {
+        let word = self.0.wrapping_add(at).cast::<u64>();
+        // SAFETY: a bitmap of a node reached from the top, or reserved bytes.
+        unsafe { word.read_unaligned() }
+    }
+
     /// 32-bit words at byte offsets; `other` in the lanes that are off.
     #[inline]
     #[target_feature(enable = "avx512f")]
@@ -173,12 +202,6 @@ impl Memory {
             _mm_prefetch::<_MM_HINT_T0>(self.0.wrapping_add(entry.at()).cast());
         }
     }
-}
-
-/// See [`Avx512::lookup`].
-#[target_feature(enable = "popcnt,bmi2")]
-fn lookup<A: Address>(fib: &Fib<A>, address: A) -> Option<NextHopId> {
-    fib.lookup_portably(address)
 }
 
 /// See [`Avx512::burst`].
@@ -273,6 +296,32 @@ fn store<const N: usize>(leaves: [__m512i; N], answers: &mut [Option<NextHopId>]
 
 impl VectorFamily for Ipv4Addr {
     const ZERO: Self = Self::UNSPECIFIED;
+
+    /// As [`find_small`](crate::chunk::find_small) and what leads to it, without the checks of bounds, which are a third
+    /// of its instructions: how many addresses are in flight at once is a matter of how few instructions each takes.
+    #[target_feature(enable = "popcnt,bmi2")]
+    unsafe fn lookup(fib: &Fib<Self>, address: Self) -> Option<NextHopId> {
+        let snapshot = &*fib.snapshot;
+        let memory = Memory(snapshot.arena.base());
+        let number = u32::from(address);
+        let page = Entry::of_word(snapshot.top[(number >> 26) as usize]);
+        if page.is_leaf() {
+            return page.answer();
+        }
+        let entry = Entry::of_word(memory.word(page.at() + (number >> 13 & 0x1ffc) as usize));
+        let chunk = entry.or_reserved();
+        let shift = snapshot.width.in_node(chunk).shift();
+        let right = (number >> 14 & 1) as usize;
+        let word = memory.long_word(chunk.at() + 8 * right);
+        let distance = (_bzhi_u64(word, (number >> 8 & 63) + 1).count_ones() as usize) << shift;
+        // All ones for a value to the left, whose distance counts backwards.
+        let left = right.wrapping_sub(1);
+        let offset = ((distance ^ left).wrapping_sub(left)).wrapping_add((SMALL_BITMAP - (1 << shift)) & !left);
+        let value = _bzhi_u32(memory.word(chunk.at().wrapping_add(offset)), 8 << shift);
+        let found = Entry::of_word(value | (shift >> 1 ^ 1) << Entry::LEAF.trailing_zeros());
+        let found = if entry.is_leaf() { entry } else { found };
+        if found.is_leaf() { found.answer() } else { fib.answer_in_ranges(found, number.into()) }
+    }
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
