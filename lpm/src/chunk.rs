@@ -35,7 +35,7 @@ pub struct Anchored {
     pub(crate) anchor: usize,
     /// Whether the values are entries.
     pub(crate) wide: bool,
-    /// Layers, of a range node.
+    /// Layers, of a range node; of a small chunk, the binary logarithm of the bytes of a value.
     pub(crate) depth: u32,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn encode_small(runs: &[Run], width: Width) -> Anchored {
     }
     bytes[anchor..anchor + 8].copy_from_slice(&words[0].to_ne_bytes());
     bytes[anchor + 8..anchor + 16].copy_from_slice(&words[1].to_ne_bytes());
-    Anchored { bytes, anchor, wide: width == Width::Four, depth: 0 }
+    Anchored { bytes, anchor, wide: width == Width::Four, depth: width.shift() }
 }
 
 /// The entry of a small chunk for one of its 128 positions; of a leaf, the leaf itself.

@@ -13,7 +13,8 @@ use crate::table::NextHopId;
 /// ```
 ///
 /// `wide` nodes hold entries, the others only answers, each as narrow as the table's next hops allow. `depth` is the
-/// number of layers of a range node, and zero for the other kinds, which are known by their level.
+/// number of layers of a range node. In a small chunk it is the binary logarithm of the bytes of a value, and zero in the
+/// others; which kind a node is, is known by its level.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 #[doc(hidden)]
@@ -42,7 +43,7 @@ impl Entry {
     pub(crate) const LEAF: u32 = 1 << 31;
     /// Set in nodes that hold entries.
     pub(crate) const WIDE: u32 = 1 << 30;
-    /// Where the depth of a range node starts; three bits.
+    /// Where the depth starts; three bits.
     pub(crate) const DEPTH_SHIFT: u32 = 27;
     /// The offset's bits.
     pub(crate) const OFFSET: u32 = (1 << Self::DEPTH_SHIFT) - 1;
@@ -111,7 +112,7 @@ impl Entry {
         self.0 & Self::WIDE != 0
     }
 
-    /// Layers of a range node.
+    /// Layers of a range node, or the binary logarithm of the bytes of a small chunk's value.
     #[inline]
     pub(crate) fn depth(self) -> u32 {
         self.0 >> Self::DEPTH_SHIFT & 7

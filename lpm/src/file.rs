@@ -240,7 +240,11 @@ impl<A: Address> Check<'_, A> {
         if words.iter().any(|word| word & 1 == 0) {
             return Err(LoadError::Damaged { at, what: "a bitmap does not begin with a run" });
         }
-        let bytes = self.width.in_node(chunk).bytes();
+        let width = self.width.in_node(chunk);
+        if chunk.depth() != width.shift() || chunk.is_wide() != (width == Width::Four) {
+            return Err(LoadError::Damaged { at, what: "a chunk of values of another width" });
+        }
+        let bytes = width.bytes();
         let [left, right] = words.map(|word| word.count_ones() as usize * bytes);
         let first = at.checked_sub(left).ok_or(LoadError::Damaged { at, what: "values begin before the file" })?;
         self.values(chunk, first, left, 2)?;

@@ -310,17 +310,19 @@ impl VectorFamily for Ipv4Addr {
         }
         let entry = Entry::of_word(memory.word(page.at() + (number >> 13 & 0x1ffc) as usize));
         let chunk = entry.or_reserved();
-        let shift = snapshot.width.in_node(chunk).shift();
         let right = (number >> 14 & 1) as usize;
         let word = memory.long_word(chunk.at() + 8 * right);
-        let distance = (_bzhi_u64(word, (number >> 8 & 63) + 1).count_ones() as usize) << shift;
-        // All ones for a value to the left, whose distance counts backwards.
-        let left = right.wrapping_sub(1);
-        let offset = ((distance ^ left).wrapping_sub(left)).wrapping_add((SMALL_BITMAP - (1 << shift)) & !left);
-        let value = _bzhi_u32(memory.word(chunk.at().wrapping_add(offset)), 8 << shift);
-        let found = Entry::of_word(value | (shift >> 1 ^ 1) << Entry::LEAF.trailing_zeros());
-        let found = if entry.is_leaf() { entry } else { found };
-        if found.is_leaf() { found.answer() } else { fib.answer_in_ranges(found, number.into()) }
+        let others = (word << (!(number >> 8) & 63)).count_ones() as isize - 1;
+        // To the left, value *n* is at -1 - n: all bits of *n* the other way round.
+        let nth = others ^ (right as isize - 1);
+        let shift = chunk.depth();
+        let value = memory.word(chunk.at().wrapping_add(SMALL_BITMAP * right).wrapping_add_signed(nth << shift));
+        if chunk.is_wide() {
+            let found = Entry::of_word(value);
+            return if found.is_leaf() { found.answer() } else { fib.answer_in_ranges(found, number.into()) };
+        }
+        let found = _bzhi_u32(value, 8 << shift);
+        NextHopId::of_word(if entry.is_leaf() { entry.word() & !Entry::LEAF } else { found })
     }
 
     #[inline]
