@@ -244,7 +244,7 @@ impl Node {
             return;
         }
         let mut runs = press.take_runs();
-        sweep(&self.routes, positions::<A>(level), inherited, &mut runs);
+        sweep(&self.routes, positions::<A>(level), inherited, stale, &mut runs);
         let ends = runs.iter().skip(1).map(|run| run.start).chain([positions::<A>(level)]);
         for (run, end) in runs.iter().zip(ends) {
             let within = Span { from: run.start.max(stale.from), to: end.min(stale.to) };
@@ -267,7 +267,8 @@ impl Node {
     fn compile_runs<A: Address>(&mut self, level: usize, inherited: Option<NextHopId>, press: &mut Press<'_>) -> Entry {
         self.stale = Span::default();
         let mut runs = press.take_runs();
-        sweep(&self.routes, positions::<A>(level), inherited, &mut runs);
+        let all = Span { from: 0, to: positions::<A>(level) };
+        sweep(&self.routes, all.to, inherited, all, &mut runs);
         if let Some(children) = &mut self.children {
             let own = std::mem::replace(&mut runs, press.take_runs());
             let any_empty = children.lay_over::<A>(level, &own, &mut runs, press);
@@ -554,28 +555,58 @@ fn for_each<A: Address>(node: &Node, level: usize, number: u128, visit: &mut imp
     }
 }
 
-/// Turns nested routes into runs, over all of `positions`; where there is no route, the answer is the inherited one.
-fn sweep(routes: &[Route], positions: u32, inherited: Option<NextHopId>, runs: &mut Vec<Run>) {
-    let mut open = [(positions, Entry::leaf(inherited)); MAX_NESTED];
-    let mut innermost = 0;
-    push_run(runs, 0, open[innermost].1);
-    for route in routes {
-        let start = u32::from(route.start);
-        while open[innermost].0 <= start {
-            let end = open[innermost].0;
-            innermost -= 1;
-            push_run(runs, end, open[innermost].1);
+/// Turns nested routes into runs over the part of `positions` in `span`; where there is no route, the answer is the
+/// inherited one. What the runs say beyond the span means nothing.
+fn sweep(routes: &[Route], positions: u32, inherited: Option<NextHopId>, span: Span, runs: &mut Vec<Run>) {
+    let mut open = Open { routes: [(positions, Entry::leaf(inherited)); MAX_NESTED], innermost: 0 };
+    // Outer routes that began before the span, the shortest first.
+    for len in (0..=positions.trailing_zeros()).filter(|_| span.from > 0) {
+        let start = span.from & !((positions >> len) - 1);
+        let place = routes.binary_search_by_key(&(start, len), |route| (route.start.into(), route.len.into()));
+        if let (true, Ok(n)) = (start < span.from, place) {
+            open.push(routes[n], positions);
         }
-        innermost += 1;
-        open[innermost] = (start + (positions >> route.len), Entry::leaf(Some(route.next_hop)));
-        push_run(runs, start, open[innermost].1);
     }
-    while innermost > 0 {
-        let end = open[innermost].0;
-        innermost -= 1;
-        if end < positions {
-            push_run(runs, end, open[innermost].1);
+    push_run(runs, span.from, open.entry());
+    let first = routes.partition_point(|route| u32::from(route.start) < span.from);
+    for route in routes[first..].iter().take_while(|route| u32::from(route.start) < span.to) {
+        while let Some(end) = open.pop_if_ended(route.start.into()) {
+            push_run(runs, end, open.entry());
         }
+        push_run(runs, route.start.into(), open.push(*route, positions));
+    }
+    while let Some(end) = open.pop_if_ended(positions - 1) {
+        push_run(runs, end, open.entry());
+    }
+}
+
+/// The routes that a sweep is inside of, each with where it ends and what it says; below them what is inherited.
+struct Open {
+    routes: [(u32, Entry); MAX_NESTED],
+    innermost: usize,
+}
+
+impl Open {
+    /// What the innermost route says.
+    fn entry(&self) -> Entry {
+        self.routes[self.innermost].1
+    }
+
+    /// Enters a route.
+    fn push(&mut self, route: Route, positions: u32) -> Entry {
+        self.innermost += 1;
+        let end = u32::from(route.start) + (positions >> route.len);
+        self.routes[self.innermost] = (end, Entry::leaf(Some(route.next_hop)));
+        self.entry()
+    }
+
+    /// Leaves the innermost route if it ends before or right at `position`; says where.
+    fn pop_if_ended(&mut self, position: u32) -> Option<u32> {
+        let end = self.routes[self.innermost].0;
+        (self.innermost > 0 && end <= position).then(|| {
+            self.innermost -= 1;
+            end
+        })
     }
 }
 
