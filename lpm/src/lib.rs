@@ -3,7 +3,7 @@
 //! Two tables for two jobs. A [`RouteTable`] is exact, mutable and ordered; it explains itself and may allocate. A
 //! [`Fib`] is what a worker needs and nothing else: immutable, shared, and a lookup in it can neither fail nor allocate.
 //! A [`FibWriter`] owns the routes and turns each batch of [`Change`]s into the next `Fib`; who holds an older one keeps
-//! reading the older answers, undisturbed.
+//! reading the older answers, undisturbed. How that works, and what it costs, [`design`] shows by example.
 //!
 //! ```
 //! use lpm::{Change, FibWriter, NextHopId, Prefix};
@@ -15,6 +15,9 @@
 //! assert_eq!(fib.lookup(Ipv4Addr::new(10, 1, 2, 3)), Some(via));
 //! assert_eq!(fib.lookup(Ipv4Addr::new(11, 1, 2, 3)), None);
 //! ```
+
+#[doc = include_str!("../DESIGN.md")]
+pub mod design {}
 
 mod arena;
 mod audit;
@@ -40,3 +43,8 @@ pub use fib::{Fib, FibWriter, Usage};
 pub use file::LoadError;
 pub use prefix::{Address, Prefix, PrefixError};
 pub use table::{Change, NextHopId, RouteTable};
+
+#[cfg(target_endian = "big")]
+compile_error!(
+    "the nodes of a compiled table keep narrow values in the low bytes of words: little-endian machines only"
+);

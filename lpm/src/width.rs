@@ -68,7 +68,7 @@ impl Width {
                 entry.word() & !Entry::LEAF
             }
         };
-        // The low bytes hold the value: the machine is little-endian, or there would be no table (see `lib.rs`).
+        // The low bytes hold the value, and come first: `lib.rs` sees to it that the machine is little-endian.
         bytes[..self.bytes()].copy_from_slice(&word.to_le_bytes()[..self.bytes()]);
     }
 }

@@ -165,8 +165,8 @@ impl Report {
     pub(crate) fn plot(&self, directory: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(directory)?;
         for (family, workload) in self.workloads() {
-            let name = format!("{family} {workload}.svg").replace([' ', ','], "-").to_lowercase().replace("--", "-");
-            std::fs::write(directory.join(name), self.picture(family, workload))?;
+            let name = format!("{family} {workload}").replace(|c: char| !c.is_alphanumeric(), "-");
+            std::fs::write(directory.join(format!("{name}.svg")), self.picture(family, workload))?;
         }
         Ok(())
     }
