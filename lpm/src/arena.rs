@@ -117,7 +117,8 @@ impl Drop for Arena {
 
 /// A piece of the arena. Not `Copy`: whoever has it may free it, once.
 #[derive(Debug)]
-pub(crate) struct Block {
+#[doc(hidden)]
+pub struct Block {
     /// In units of [`Heap::GRAIN`].
     start: u32,
     /// In units of [`Heap::GRAIN`].
@@ -138,7 +139,8 @@ impl Block {
 
 /// The writer's view of an arena: what is in use, what is free, and where the unused rest begins.
 #[derive(Debug)]
-pub(crate) struct Heap {
+#[doc(hidden)]
+pub struct Heap {
     arena: Arc<Arena>,
     /// Every block lies below.
     top: usize,

@@ -108,6 +108,19 @@ pub(crate) fn encode_large(runs: &[Run], _width: Width) -> Anchored {
     Anchored { bytes, anchor: 0, wide: true, depth: 0 }
 }
 
+/// Puts other entries where runs of the chunk in `bytes` start.
+pub(crate) fn patch_large(bytes: &mut [u8], runs: &mut dyn Iterator<Item = Run>) {
+    let (bitmap, entries) = bytes.split_at_mut(LARGE_BITMAP);
+    let (words, entries) = (bitmap.as_chunks::<4>().0, entries.as_chunks_mut::<4>().0);
+    for run in runs {
+        let pair = (run.start >> 5) as usize * 2;
+        let (bitmap, before) = (u32::from_ne_bytes(words[pair]), u32::from_ne_bytes(words[pair + 1]));
+        debug_assert!(bitmap >> (run.start & 31) & 1 != 0, "a run starts there");
+        let up_to_here = (bitmap & (u32::MAX >> (31 - (run.start & 31)))).count_ones();
+        entries[before.wrapping_add(up_to_here) as usize] = run.entry.word().to_ne_bytes();
+    }
+}
+
 /// The entry of a large chunk for one of its 8192 positions; of a leaf, the leaf itself.
 #[inline]
 pub(crate) fn find_large(arena: &Arena, chunk: Entry, position: u32) -> Entry {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Block, Heap};
 use crate::chunk::{self, Anchored};
 use crate::entry::Entry;
 use crate::prefix::Address;
@@ -29,6 +29,11 @@ pub trait Family: Vectors {
     /// Writes a chunk.
     #[doc(hidden)]
     fn encode_chunk(runs: &[Run], width: Width) -> Anchored;
+
+    /// Copies a chunk with other entries at the starts of runs that are of one position each; `None` where writing it anew
+    /// is as quick.
+    #[doc(hidden)]
+    fn patch_chunk(heap: &mut Heap, chunk: &Block, runs: &mut dyn Iterator<Item = Run>) -> Option<Block>;
 
     /// Reads a chunk: the entry for `position`. Of a leaf, the leaf itself.
     #[doc(hidden)]
@@ -68,6 +73,10 @@ impl Family for Ipv4Addr {
         chunk::encode_small(runs, width)
     }
 
+    fn patch_chunk(_heap: &mut Heap, _chunk: &Block, _runs: &mut dyn Iterator<Item = Run>) -> Option<Block> {
+        None
+    }
+
     #[inline]
     fn find_in_chunk(arena: &Arena, chunk: Entry, position: u32, width: Width) -> Entry {
         chunk::find_small(arena, chunk, position, width)
@@ -85,6 +94,10 @@ impl Family for Ipv6Addr {
 
     fn encode_chunk(runs: &[Run], width: Width) -> Anchored {
         chunk::encode_large(runs, width)
+    }
+
+    fn patch_chunk(heap: &mut Heap, chunk: &Block, runs: &mut dyn Iterator<Item = Run>) -> Option<Block> {
+        Some(heap.alloc_copy(chunk, |bytes| chunk::patch_large(bytes, runs)))
     }
 
     #[inline]

@@ -186,7 +186,8 @@ impl Node {
         if level == PAGES {
             self.compile_page::<A>(inherited, whole, press)
         } else {
-            self.compile_runs::<A>(level, inherited, press)
+            let patched = if whole { None } else { self.patch_chunk::<A>(level, press) };
+            patched.unwrap_or_else(|| self.compile_runs::<A>(level, inherited, press))
         }
     }
 
@@ -261,6 +262,34 @@ impl Node {
         }
         press.give_runs(runs);
         self.forget_empty_children(any_empty);
+    }
+
+    /// Level 2, where only what nodes below say has changed: a copy of the chunk that points to the new ones. `None` where
+    /// a chunk is too small for that to pay, or where more has changed.
+    fn patch_chunk<A: Address>(&mut self, level: usize, press: &mut Press<'_>) -> Option<Entry> {
+        let children = self.children.as_mut().filter(|_| level == CHUNKS && self.stale.is_empty())?;
+        let old = self.block.as_ref()?;
+        let mut paints = press.take_paints();
+        let mut same_places = true;
+        for n in 0..children.marked.len() {
+            let position = children.marked[n];
+            let child = children.existing(position);
+            same_places &= child.is_known && !child.entry.is_leaf();
+            if same_places {
+                child.compile::<A>(level + 1, child.inherited, press);
+                same_places &= !child.entry.is_leaf();
+                paints.push(Paint::one(position, child.entry));
+            }
+        }
+        let patched =
+            same_places.then(|| A::patch_chunk(press.heap, old, &mut paints.iter().map(Paint::run))).flatten();
+        press.give_paints(paints);
+        let patched = patched?;
+        children.marked.clear();
+        let entry = Entry::node(patched.at(), true, 0);
+        press.retire(self.block.replace(patched), self.born);
+        self.born = press.generation;
+        Some(entry)
     }
 
     /// All further levels: a new node from the runs of this one, or just an answer where there is only one.
@@ -465,6 +494,11 @@ impl Paint {
     /// One position.
     fn one(position: u16, entry: Entry) -> Self {
         Self { from: position.into(), to: u32::from(position) + 1, entry }
+    }
+
+    /// As a run.
+    fn run(&self) -> Run {
+        Run { start: self.from, entry: self.entry }
     }
 
     /// Writes it into the bytes of a page.
