@@ -33,6 +33,7 @@ mod range;
 mod rib;
 #[cfg(target_arch = "x86_64")]
 mod simd;
+mod sweep;
 mod sync;
 mod table;
 mod width;

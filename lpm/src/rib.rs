@@ -12,6 +12,7 @@ use crate::family::{Family, Run, position, positions};
 use crate::generations::Retired;
 use crate::prefix::{Address, Prefix};
 use crate::range;
+use crate::sweep::{Route, Span, push_run, sweep};
 use crate::table::NextHopId;
 use crate::width::Width;
 
@@ -142,16 +143,6 @@ struct Node {
     born: u64,
     /// Positions whose routes changed since.
     stale: Span,
-}
-
-/// A route, as its level sees it.
-#[derive(Debug, Clone, Copy)]
-struct Route {
-    /// The first position it covers.
-    start: u16,
-    /// Bits of this level that matter.
-    len: u8,
-    next_hop: NextHopId,
 }
 
 impl Node {
@@ -510,31 +501,6 @@ impl Paint {
     }
 }
 
-/// Positions `from..to`.
-#[derive(Debug, Clone, Copy, Default)]
-struct Span {
-    from: u32,
-    to: u32,
-}
-
-impl Span {
-    fn is_empty(self) -> bool {
-        self.from >= self.to
-    }
-
-    fn contains(self, position: u32) -> bool {
-        (self.from..self.to).contains(&position)
-    }
-
-    /// The least span that holds both.
-    fn and(self, other: Self) -> Self {
-        if self.is_empty() {
-            return other;
-        }
-        Self { from: self.from.min(other.from), to: self.to.max(other.to) }
-    }
-}
-
 /// Files a route under `node`, which stands on `level`; returns where its prefix went before.
 #[expect(clippy::cast_possible_truncation, reason = "positions of a level have 16 bits at most")]
 fn set<A: Address>(
@@ -589,74 +555,8 @@ fn for_each<A: Address>(node: &Node, level: usize, number: u128, visit: &mut imp
     }
 }
 
-/// Turns nested routes into runs over the part of `positions` in `span`; where there is no route, the answer is the
-/// inherited one. What the runs say beyond the span means nothing.
-fn sweep(routes: &[Route], positions: u32, inherited: Option<NextHopId>, span: Span, runs: &mut Vec<Run>) {
-    let mut open = Open { routes: [(positions, Entry::leaf(inherited)); MAX_NESTED], innermost: 0 };
-    // Outer routes that began before the span, the shortest first.
-    for len in (0..=positions.trailing_zeros()).filter(|_| span.from > 0) {
-        let start = span.from & !((positions >> len) - 1);
-        let place = routes.binary_search_by_key(&(start, len), |route| (route.start.into(), route.len.into()));
-        if let (true, Ok(n)) = (start < span.from, place) {
-            open.push(routes[n], positions);
-        }
-    }
-    push_run(runs, span.from, open.entry());
-    let first = routes.partition_point(|route| u32::from(route.start) < span.from);
-    for route in routes[first..].iter().take_while(|route| u32::from(route.start) < span.to) {
-        while let Some(end) = open.pop_if_ended(route.start.into()) {
-            push_run(runs, end, open.entry());
-        }
-        push_run(runs, route.start.into(), open.push(*route, positions));
-    }
-    while let Some(end) = open.pop_if_ended(positions - 1) {
-        push_run(runs, end, open.entry());
-    }
-}
-
-/// The routes that a sweep is inside of, each with where it ends and what it says; below them what is inherited.
-struct Open {
-    routes: [(u32, Entry); MAX_NESTED],
-    innermost: usize,
-}
-
-impl Open {
-    /// What the innermost route says.
-    fn entry(&self) -> Entry {
-        self.routes[self.innermost].1
-    }
-
-    /// Enters a route.
-    fn push(&mut self, route: Route, positions: u32) -> Entry {
-        self.innermost += 1;
-        let end = u32::from(route.start) + (positions >> route.len);
-        self.routes[self.innermost] = (end, Entry::leaf(Some(route.next_hop)));
-        self.entry()
-    }
-
-    /// Leaves the innermost route if it ends before or right at `position`; says where.
-    fn pop_if_ended(&mut self, position: u32) -> Option<u32> {
-        let end = self.routes[self.innermost].0;
-        (self.innermost > 0 && end <= position).then(|| {
-            self.innermost -= 1;
-            end
-        })
-    }
-}
-
-/// From `start` on, the entry is `entry`: what was said of the same start before is void.
-fn push_run(runs: &mut Vec<Run>, start: u32, entry: Entry) {
-    runs.pop_if(|last| last.start == start);
-    if runs.last().is_none_or(|last| last.entry != entry) {
-        runs.push(Run { start, entry });
-    }
-}
-
 /// The level of pages.
 const PAGES: usize = 1;
 
 /// The level of chunks.
 const CHUNKS: usize = 2;
-
-/// What can be open at once: no route, and one of each length from 0 to 16.
-const MAX_NESTED: usize = 18;

@@ -193,13 +193,19 @@ impl Memory {
         ]
     }
 
-    /// Asks for the line at an entry's anchor; nothing happens for leaves but that some line is fetched.
+    /// Asks for the lines at the anchors of entries that are nodes; for the others, for the reserved one.
     #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn prefetch(self, entry: u32) {
-        let entry = Entry::of_word(entry);
-        if !entry.is_leaf() {
-            _mm_prefetch::<_MM_HINT_T0>(self.0.wrapping_add(entry.at()).cast());
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn prefetch(self, entries: [__m512i; 4]) {
+        let mut anchors = [[0_u32; LANES]; 4];
+        for (anchors, entries) in anchors.iter_mut().zip(entries) {
+            let offsets = _mm512_maskz_slli_epi32::<3>(nodes(entries), entries);
+            let bytes = _mm512_and_si512(offsets, all(Entry::OFFSET << 3));
+            // SAFETY: sixteen words, of any alignment.
+            unsafe { _mm512_storeu_si512(anchors.as_mut_ptr().cast(), bytes) };
+        }
+        for anchor in anchors.as_flattened() {
+            _mm_prefetch::<_MM_HINT_T0>(self.0.wrapping_add(*anchor as usize).cast());
         }
     }
 }
@@ -258,9 +264,7 @@ fn start<A: VectorFamily>(top: &[u32], memory: Memory, addresses: &[A; BURST], e
         // SAFETY: sixteen words, of any alignment.
         unsafe { _mm512_storeu_si512(entries.as_mut_ptr().cast(), found) };
     }
-    for entry in entries {
-        memory.prefetch(*entry);
-    }
+    memory.prefetch(found);
 }
 
 /// See [`Avx512::finish`].
