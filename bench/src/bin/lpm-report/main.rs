@@ -7,6 +7,7 @@
 
 mod dpdk;
 mod engines;
+mod heap;
 mod measure;
 mod noise;
 mod report;
@@ -17,7 +18,7 @@ mod worker;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use lpm::{Address, Change, Fib, FibWriter, Prefix, RouteTable};
@@ -47,6 +48,9 @@ struct Args {
     /// Quiet samples wanted of each measurement.
     #[arg(long, default_value_t = 9)]
     samples: usize,
+    /// Seconds that one comparison waits for these, at most.
+    #[arg(long, default_value_t = 4)]
+    patience: u64,
     /// Leaves out `rte_lpm`, which takes a minute to load a full table.
     #[arg(long)]
     without_rte_lpm: bool,
@@ -57,6 +61,9 @@ struct Args {
     #[arg(long, requires = "keys")]
     print_matches: bool,
 }
+
+#[global_allocator]
+static HEAP: heap::Counted = heap::Counted;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -136,7 +143,7 @@ fn load<A: Address>(routes: &[Route<A>]) -> (FibWriter<A>, Fib<A>) {
 }
 
 fn measure_all(args: &Args, routes: &Routes, dpdk: Dpdk) -> Result<Report, String> {
-    let gate = Gate::new();
+    let gate = Gate::new(Duration::from_secs(args.patience));
     let mut tables = Vec::new();
     let mut lookups = Vec::new();
 
@@ -227,12 +234,12 @@ fn filled4(
     table
 }
 
-/// Builds a table of the registry's, and notes what it took: time, and what the process grew by.
+/// Builds a table of the registry's, and notes what it took: time, and what it left allocated.
 fn built<T>(family: &'static str, engine: &'static str, tables: &mut Vec<Table>, build: impl FnOnce() -> T) -> T {
-    let (before, start) = (resident_bytes(), Instant::now());
+    let (before, start) = (heap::allocated(), Instant::now());
     let table = build();
     let build_seconds = start.elapsed().as_secs_f64();
-    let megabytes = mebibytes(resident_bytes().saturating_sub(before));
+    let megabytes = mebibytes(heap::allocated() - before);
     tables.push(Table { engine, family, build_seconds, megabytes, refused: 0 });
     table
 }
@@ -412,13 +419,6 @@ fn figures(report: &Report) -> Vec<Figure> {
 
 fn mebibytes(bytes: usize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
-}
-
-/// What the process has in memory.
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let pages = pages.and_then(|text| text.split_whitespace().nth(1)?.parse::<usize>().ok());
-    pages.unwrap_or(0) * 4096
 }
 
 const _: () = assert!(KEYS.is_multiple_of(64 * 4));

@@ -15,13 +15,15 @@ pub(crate) struct Gate {
     places: Vec<u32>,
     /// The shortest the probe has taken.
     best: Duration,
+    /// How long one comparison may wait for quiet.
+    patience: Duration,
 }
 
 impl Gate {
     /// Learns, for a second, how fast this machine is.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(patience: Duration) -> Self {
         let places = (0..2048_u64).map(|n| (crate::noise::mixed(n) % 4096) as u32).collect();
-        let mut gate = Self { table: (0..4096).collect(), places, best: Duration::MAX };
+        let mut gate = Self { table: (0..4096).collect(), places, best: Duration::MAX, patience };
         let start = Instant::now();
         let mut probes = Vec::new();
         while start.elapsed() < Duration::from_secs(1) {
@@ -99,7 +101,7 @@ pub(crate) fn in_turns(gate: &Gate, count: usize, wanted: usize, mut work: impl 
     // Once for the caches, and for the page tables.
     (0..count).for_each(&mut work);
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < gate.patience {
         for (n, samples) in samples.iter_mut().enumerate() {
             samples.time(gate, || work(n));
         }
@@ -119,9 +121,6 @@ pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
 
 /// A probe at 82 % of the best is quiet.
 const QUIET: f64 = 0.82;
-
-/// How long one comparison may wait for quiet.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Quiet samples that a median can be taken of.
 const ENOUGH: usize = 3;
