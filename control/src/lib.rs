@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`Control`] is all of it as one state machine: it is told what came up and what time it is, and says what to send.
-//! The control thread around it is the only place with a clock.
+//! The control thread around it is the only place with a clock. What is to happen later waits in [`timers`].
 
 pub mod config;
 mod control;
@@ -29,6 +29,7 @@ pub mod server;
 mod show;
 pub mod thread;
 mod time;
+pub mod timers;
 
 pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};
 pub use ports::PortInfo;

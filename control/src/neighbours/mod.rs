@@ -8,8 +8,9 @@
 mod entry;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use boundary::PortId;
 use packet::ethernet::MacAddr;
@@ -21,6 +22,7 @@ pub(crate) use waiting::{Origin, Waiting};
 
 use crate::limit::TokenBucket;
 use crate::time::Timestamp;
+use crate::timers::{DeadlineId, Wheel};
 
 /// Most neighbours, on all ports together, that are being asked for and have not answered.
 pub(crate) const MAX_UNKNOWN: usize = 1024;
@@ -37,15 +39,22 @@ pub(crate) type Key = (IpAddr, PortId);
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
-    entries: BTreeMap<Key, Entry>,
-    /// When which entry is due.
-    due: BTreeSet<(Timestamp, Key)>,
+    entries: BTreeMap<Key, Known>,
+    /// Which entry is due when, to the nanosecond.
+    deadlines: Wheel<Key>,
     queues: BTreeMap<Key, Queue>,
     waiting_bytes: usize,
     /// Packets that had no room to wait.
     overflowed: u64,
     known: usize,
     questions: Vec<TokenBucket>,
+}
+
+/// An entry, and its place among the deadlines.
+#[derive(Debug)]
+struct Known {
+    entry: Entry,
+    deadline: Option<DeadlineId>,
 }
 
 /// What becomes of a packet to a neighbour.
@@ -77,7 +86,7 @@ impl Neighbours {
     pub(crate) fn new(ports: usize) -> Self {
         Self {
             entries: BTreeMap::new(),
-            due: BTreeSet::new(),
+            deadlines: Wheel::new(Duration::from_nanos(1)),
             queues: BTreeMap::new(),
             waiting_bytes: 0,
             overflowed: 0,
@@ -93,12 +102,12 @@ impl Neighbours {
 
     /// Whether this neighbour is not known and could be.
     pub(crate) fn has_room_for(&self, key: Key) -> bool {
-        self.known < MAX_KNOWN && self.entries.get(&key).is_none_or(|entry| entry.mac().is_none())
+        self.known < MAX_KNOWN && self.entry(key).is_none_or(|entry| entry.mac().is_none())
     }
 
     /// A packet is to go to this neighbour.
     pub(crate) fn want(&mut self, key: Key, packet: Waiting, now: Timestamp) -> Wanted {
-        match self.entries.get(&key).map(Entry::mac) {
+        match self.entry(key).map(Entry::mac) {
             Some(Some(mac)) => Wanted::Known(mac, packet),
             Some(None) => {
                 self.enqueue(key, packet);
@@ -124,7 +133,7 @@ impl Neighbours {
         now: Timestamp,
     ) -> Option<(MacAddr, Vec<Waiting>)> {
         let timing = Timing::of(key.0);
-        let before = self.entries.get(&key).cloned();
+        let before = self.entry(key).cloned();
         let after = match (&before, heard.mac) {
             (Some(before), _) => {
                 let mut after = before.clone();
@@ -145,8 +154,8 @@ impl Neighbours {
 
     /// One neighbour whose time has come; `None` when there is none.
     pub(crate) fn next_due(&mut self, now: Timestamp) -> Option<Expired> {
-        let (_, key) = *self.due.first().filter(|(at, _)| *at <= now)?;
-        let mut entry = self.entries.get(&key).expect("what is due is there").clone();
+        let key = self.deadlines.pop_due(now)?;
+        let mut entry = self.entry(key).expect("what is due is there").clone();
         let due = entry.fall_due(now, Timing::of(key.0));
         let waited = if due == Due::Lost {
             self.forget(key);
@@ -165,12 +174,16 @@ impl Neighbours {
 
     /// Everyone, in the order of addresses and then ports.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &Entry)> {
-        self.entries.iter().map(|(key, entry)| (*key, entry))
+        self.entries.iter().map(|(key, known)| (*key, &known.entry))
     }
 
     /// Packets that had no room to wait, or made room for newer ones.
     pub(crate) fn overflowed(&self) -> u64 {
         self.overflowed
+    }
+
+    fn entry(&self, key: Key) -> Option<&Entry> {
+        self.entries.get(&key).map(|known| &known.entry)
     }
 
     fn unknown(&self) -> usize {
@@ -180,16 +193,15 @@ impl Neighbours {
     fn put(&mut self, key: Key, entry: Entry) {
         self.forget(key);
         self.known += usize::from(entry.mac().is_some());
-        self.due.extend(entry.due_at().map(|at| (at, key)));
-        self.entries.insert(key, entry);
+        let deadline = entry.due_at().map(|at| self.deadlines.arm(at, key));
+        self.entries.insert(key, Known { entry, deadline });
     }
 
     fn forget(&mut self, key: Key) {
-        if let Some(entry) = self.entries.remove(&key) {
+        if let Some(Known { entry, deadline }) = self.entries.remove(&key) {
             self.known -= usize::from(entry.mac().is_some());
-            if let Some(at) = entry.due_at() {
-                self.due.remove(&(at, key));
-            }
+            // The deadline that has just fallen due is gone already.
+            deadline.and_then(|deadline| self.deadlines.cancel(deadline));
         }
     }
 
