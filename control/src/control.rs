@@ -9,6 +9,7 @@ use boundary::{Counters, ForwardingState, PortId, PortState, Publisher, Punt, Pu
 use control_api::{ApiError, Link, Network, Reply, Request};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
+use crate::callouts::Callouts;
 use crate::config::{self, Config};
 use crate::icmp::Limits;
 use crate::neighbours::Neighbours;
@@ -102,12 +103,17 @@ pub struct ControlCounts {
     pub address_conflicts: u64,
     /// Frames that the outbox had no room for.
     pub frames_lost: u64,
+    /// Routes that a timer deleted.
+    pub routes_expired: u64,
+    /// Routes that a timer was to delete and that follow from a port's address: they stay.
+    pub expiries_refused: u64,
 }
 
 /// The control plane.
 pub struct Control {
     pub(crate) ports: Ports,
     pub(crate) routes: Routes,
+    pub(crate) callouts: Callouts,
     pub(crate) neighbours: Neighbours,
     pub(crate) limits: Limits,
     pub(crate) counts: ControlCounts,
@@ -133,6 +139,7 @@ impl Control {
             neighbours: Neighbours::new(ports.len()),
             ports: Ports::new(ports),
             routes: Routes::new(publisher),
+            callouts: Callouts::default(),
             limits: Limits::default(),
             counts: ControlCounts::default(),
             workers,
@@ -141,6 +148,7 @@ impl Control {
             identification: 0,
             assume_neighbours,
         };
+        control.create_service_queues();
         control.add_port_routes();
         for config::Neighbour { port, address, mac } in neighbours {
             control.set_permanent(port, address, mac);
@@ -193,6 +201,18 @@ impl Control {
             Request::RouteShow { filter } => self.shown_routes(&filter).map(Reply::Routes),
             Request::NeighShow { dev } => self.shown_neighbours(dev.as_deref(), now).map(Reply::Neighbours),
             Request::PortShow { name } => self.shown_ports(name.as_deref()).map(Reply::Ports),
+            Request::TimerList => Ok(Reply::Timers(self.timer_queues())),
+            Request::TimerCreate { queue, period_seconds } => {
+                self.create_timer_queue(queue, period_seconds).map(|()| Reply::Done)
+            }
+            Request::TimerChange { queue, period_seconds } => {
+                self.change_timer_queue(&queue, period_seconds, now).map(|()| Reply::Done)
+            }
+            Request::TimerDestroy { queue, run_actions } => {
+                self.destroy_timer_queue(&queue, run_actions, now).map(|()| Reply::Done)
+            }
+            Request::TimerAdd { queue, to } => self.arm_route(&queue, to, now).map(|()| Reply::Done),
+            Request::TimerClear { to } => self.clear_timers(to).map(Reply::TimersCleared),
             Request::Stats => Ok(Reply::Stats(self.stats(now))),
             Request::Drops => Ok(Reply::Drops(self.drops())),
             Request::Version => Ok(Reply::Version(Self::version())),
@@ -207,6 +227,7 @@ impl Control {
         while let Some(expired) = self.neighbours.next_due(now) {
             self.handle_due(expired, turn);
         }
+        self.run_timers(now);
         self.publish();
         self.routes.reclaim();
     }

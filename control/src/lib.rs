@@ -11,6 +11,7 @@
 //! [`Control`] is all of it as one state machine: it is told what came up and what time it is, and says what to send.
 //! The control thread around it is the only place with a clock. What is to happen later waits in [`timers`].
 
+mod callouts;
 pub mod config;
 mod control;
 mod discovery;
@@ -31,6 +32,7 @@ pub mod thread;
 mod time;
 pub mod timers;
 
+pub use callouts::{Called, TimerAction, TimerFn, TimerFnId};
 pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};
 pub use ports::PortInfo;
 pub use time::Timestamp;

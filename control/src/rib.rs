@@ -20,7 +20,7 @@ use lpm::{Address, Change, Fib, FibWriter, NextHopId, Prefix};
 use crate::next_hops::Key;
 
 /// Who wants a route, in the order of preference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Protocol {
     /// A port's address: the address itself, and those of its network that are no host's.
     Local,

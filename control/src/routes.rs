@@ -10,8 +10,10 @@ use control_api::{Network, RouteCounts};
 use lpm::Prefix;
 use packet::ethernet::{EtherType, Header, MacAddr};
 
+use crate::callouts::{RouteKey, TimerAction};
 use crate::next_hops::{Key, NextHops};
 use crate::rib::{Protocol, Route, Table, Way};
+use crate::timers::{self, Timers};
 
 /// All routes.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Routes {
     ipv6: Table<std::net::Ipv6Addr>,
     next_hops: NextHops,
     publisher: Publisher<ForwardingState>,
+    /// What is to happen to routes later. With a route go its timers, whoever removes it.
+    pub(crate) timers: Timers<RouteKey, TimerAction>,
 }
 
 /// A route with all that says which it is.
@@ -36,7 +40,13 @@ pub(crate) struct Found {
 impl Routes {
     /// No routes yet; what changes goes to `publisher`.
     pub(crate) fn new(publisher: Publisher<ForwardingState>) -> Self {
-        Self { ipv4: Table::default(), ipv6: Table::default(), next_hops: NextHops::default(), publisher }
+        Self {
+            ipv4: Table::default(),
+            ipv6: Table::default(),
+            next_hops: NextHops::default(),
+            publisher,
+            timers: Timers::new(timers::Limits::default()),
+        }
     }
 
     /// Adds a route, or puts it in place of the protocol's route there was.
@@ -60,6 +70,7 @@ impl Routes {
         };
         if let Some(route) = removed {
             self.next_hops.release(route.next_hop);
+            self.timers.remove_all(RouteKey { network, protocol });
         }
         removed.is_some()
     }

@@ -21,6 +21,7 @@ mod network;
 mod reply;
 mod request;
 mod text;
+mod timer;
 pub mod wire;
 
 pub use error::{ApiError, ErrorKind};
@@ -31,6 +32,7 @@ pub use reply::{
     RouteKind, Stats, Traffic, Version, WorkerStats,
 };
 pub use request::{Request, RouteFilter, Selection, Target};
+pub use timer::{QueueName, QueueNameError, TimerQueue};
 
 /// Where ferryd listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/ferry/ferry.sock";

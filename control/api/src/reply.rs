@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::interface_address::InterfaceAddress;
 use crate::network::Network;
 use crate::text;
+use crate::timer::TimerQueue;
 
 /// The answer to a [`crate::Request`] that was not refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,10 @@ pub enum Reply {
     Neighbours(Vec<Neighbour>),
     /// The ports, in the order of the configuration.
     Ports(Vec<Port>),
+    /// The queues of timers, in the order of their names.
+    Timers(Vec<TimerQueue>),
+    /// So many timers were taken off their queues.
+    TimersCleared(usize),
     /// What was counted, and how the process is.
     Stats(Stats),
     /// Every reason once, in the order of the checks that give it.

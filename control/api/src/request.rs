@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::network::{Family, Network};
 use crate::reply::Route;
+use crate::timer::QueueName;
 
 /// One request; the answer to it is a [`crate::Reply`] or an [`crate::ApiError`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,46 @@ pub enum Request {
         /// Only this one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+    },
+    /// The queues of timers on routes. Answered [`crate::Reply::Timers`].
+    TimerList,
+    /// Makes a queue. Answered [`crate::Reply::Done`].
+    TimerCreate {
+        /// Its name.
+        queue: QueueName,
+        /// How long its timers are to run; any time will do, and none.
+        period_seconds: u64,
+    },
+    /// Gives a queue another period, for the timers on it as well. Answered [`crate::Reply::Done`].
+    ///
+    /// The queue `redirect` is a service's: a period of zero switches that off, and its timers' actions are run; any
+    /// other switches it on again.
+    TimerChange {
+        /// Its name.
+        queue: QueueName,
+        /// How long its timers are to run.
+        period_seconds: u64,
+    },
+    /// Takes a queue away, and its timers with it. Answered [`crate::Reply::Done`].
+    TimerDestroy {
+        /// Its name.
+        queue: QueueName,
+        /// Whether the timers do now what they would have done later, or never.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        run_actions: bool,
+    },
+    /// Lets a static route be deleted when it has been on a queue for the queue's period; a route that is on one already
+    /// is put off, or moved. Answered [`crate::Reply::Done`].
+    TimerAdd {
+        /// The queue.
+        queue: QueueName,
+        /// Which route.
+        to: Network,
+    },
+    /// Takes all timers of a route away. Answered [`crate::Reply::TimersCleared`].
+    TimerClear {
+        /// Which route.
+        to: Network,
     },
     /// What was counted, and how the process is. Answered [`crate::Reply::Stats`].
     Stats,
@@ -157,6 +198,22 @@ mod tests {
             ),
             (Request::RouteDel { to: "::/0".parse().unwrap() }, r#"{"command":"route_del","to":"::/0"}"#),
             (Request::NeighShow { dev: None }, r#"{"command":"neigh_show"}"#),
+            (
+                Request::TimerCreate { queue: "short".parse().unwrap(), period_seconds: 10 },
+                r#"{"command":"timer_create","queue":"short","period_seconds":10}"#,
+            ),
+            (
+                Request::TimerDestroy { queue: "short".parse().unwrap(), run_actions: false },
+                r#"{"command":"timer_destroy","queue":"short"}"#,
+            ),
+            (
+                Request::TimerDestroy { queue: "short".parse().unwrap(), run_actions: true },
+                r#"{"command":"timer_destroy","queue":"short","run_actions":true}"#,
+            ),
+            (
+                Request::TimerAdd { queue: "short".parse().unwrap(), to: "::/0".parse().unwrap() },
+                r#"{"command":"timer_add","queue":"short","to":"::/0"}"#,
+            ),
             (Request::Stats, r#"{"command":"stats"}"#),
         ];
         for (request, json) in requests {

@@ -16,6 +16,7 @@ mod replay;
 mod route;
 mod stats;
 mod table;
+mod timer;
 mod version;
 
 use std::process::ExitCode;
@@ -56,6 +57,8 @@ enum Noun {
     Neigh(neigh::Neigh),
     /// The ports and what went through them.
     Port(port::Port),
+    /// Timers that delete routes: queues of them, and which routes are on one.
+    Timer(timer::Timer),
     /// What became of packets, by worker.
     Stats,
     /// What was dropped, and why.
@@ -72,6 +75,7 @@ impl Noun {
             Self::Route(route) => route.run(context),
             Self::Neigh(neigh) => neigh.run(context),
             Self::Port(port) => port.run(context),
+            Self::Timer(timer) => timer.run(context),
             Self::Stats => stats::run(context),
             Self::Drops(drops) => drops.run(context),
             Self::Replay(replay) => replay.run(context),

@@ -174,7 +174,7 @@ fn filter(words: &[String], family: Option<Family>) -> Result<RouteFilter, Failu
     Ok(filter)
 }
 
-fn parse_prefix(text: &str, family: Option<Family>) -> Result<Network, Failure> {
+pub(crate) fn parse_prefix(text: &str, family: Option<Family>) -> Result<Network, Failure> {
     parse_prefix_beside(text, family, None)
 }
 

@@ -295,11 +295,45 @@ fn words_become_the_request_they_mean() {
         ("neighbour", Request::NeighShow { dev: None }),
         ("port show right", Request::PortShow { name: Some("right".to_owned()) }),
         ("port", Request::PortShow { name: None }),
+        ("timer", Request::TimerList),
+        ("timer list", Request::TimerList),
+        ("timer create short 10", Request::TimerCreate { queue: queue("short"), period_seconds: 10 }),
+        ("timer change pmtu 0", Request::TimerChange { queue: queue("pmtu"), period_seconds: 0 }),
+        ("timer destroy short", Request::TimerDestroy { queue: queue("short"), run_actions: false }),
+        ("timer destroy --run-actions short", Request::TimerDestroy { queue: queue("short"), run_actions: true }),
+        ("timer add short 10.0.0.0/8", Request::TimerAdd { queue: queue("short"), to: ten }),
+        ("-6 timer add short default", Request::TimerAdd { queue: queue("short"), to: "::/0".parse().unwrap() }),
+        ("timer clear 10.0.0.0/8", Request::TimerClear { to: ten }),
     ] {
         let ferryd = Ferryd::that_says(Err(ApiError::new(ErrorKind::Busy, "an actor")));
         ferryd.told(line);
         assert_eq!(ferryd.asked.recv().unwrap(), request, "ferry {line}");
     }
+}
+
+fn queue(name: &str) -> QueueName {
+    name.parse().unwrap()
+}
+
+// S1.01
+#[test]
+fn queues_of_timers_are_a_table_or_json_and_what_is_cleared_is_counted() {
+    let row = |name, period_seconds, timers| TimerQueue { queue: queue(name), period_seconds, timers };
+    let queues = Reply::Timers(vec![row("arp", 1200, 0), row("short", 10, 1_000_000)]);
+    let ferryd = Ferryd::that_says(Ok(queues));
+    let table = "queue  seconds     timers\narp      1 200          0\nshort       10  1 000 000\n";
+    assert_eq!(ferryd.told("timer"), Said::printed(table));
+    let json = concat!(
+        r#"[{"queue":"arp","period_seconds":1200,"timers":0},{"queue":"short","period_seconds":10,"timers":1000000}]"#,
+        "\n"
+    );
+    assert_eq!(ferryd.told("-j timer list"), Said::printed(json));
+    let ferryd = Ferryd::that_says(Ok(Reply::TimersCleared(1)));
+    assert_eq!(ferryd.told("timer clear default"), Said::printed("1 timer\n"));
+    assert_eq!(ferryd.told("-j timer clear default"), Said::printed("{\"done\":true,\"timers\":1}\n"));
+    let ferryd = Ferryd::that_says(Ok(Reply::Done));
+    assert_eq!(ferryd.told("timer create short 10"), Said::printed(""));
+    assert_eq!(ferryd.told("-j timer add short default"), Said::printed("{\"done\":true}\n"));
 }
 
 #[test]
@@ -363,6 +397,14 @@ fn a_command_line_that_makes_no_sense_is_refused_before_anyone_is_asked() {
         "rout-e",
         "route ad 1 2 3 --fast",
         "-4 -6 route",
+        "timer create short",
+        "timer create Short 10",
+        "timer create short -1",
+        "timer create short 1.5",
+        "timer change short 18446744073709551616",
+        "timer add short",
+        "timer add short 10.0.0.1/8",
+        "-6 timer clear 10.0.0.0/8",
         "",
     ] {
         let said = Said::of(&mut ferry(line));

@@ -7,3 +7,4 @@ mod nothing_trusted;
 mod requests;
 mod scene;
 mod thread;
+mod timers;

@@ -1,0 +1,250 @@
+//! Timers on routes, as people and the rest of the control plane use them.
+//!
+//! A route that is put on a queue is called out for when the queue's period is over: by default it is deleted, which is
+//! what rt_timer(9) was made for. [`Control::add_timer`] calls any [`TimerFn`] instead; it runs here, between two requests,
+//! and may do whatever a request may. All that a tick deletes, workers see in one publish.
+//!
+//! Queues have names. Three are there from the start, for the periods that routers have always had: `pmtu`, `arp` and
+//! `redirect`; who needs another period makes another queue. A route keeps its timers when it is changed to lead
+//! elsewhere, and loses them when it is removed, by whomever.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use control_api::{ApiError, ErrorKind, Network, QueueName, TimerQueue};
+
+use crate::control::Control;
+use crate::rib::Protocol;
+use crate::time::Timestamp;
+use crate::timers::{Destroy, Expired, QueueId, TimerError};
+
+/// What is to be done for a route when its time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimerAction {
+    /// It is deleted.
+    Delete,
+    /// This is called for it.
+    Call(TimerFnId),
+}
+
+/// What can be called for a route.
+pub type TimerFn = fn(&mut Control, Called);
+
+/// The name of a [`TimerFn`], by which a timer for it is found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TimerFnId(usize);
+
+/// Which timer it was, and when it was called out for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Called {
+    /// The route.
+    pub route: Network,
+    /// What was to be done.
+    pub action: TimerAction,
+    /// When the timer was added, or last put off, to the second.
+    pub added: Timestamp,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A route as timers know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RouteKey {
+    pub(crate) network: Network,
+    pub(crate) protocol: Protocol,
+}
+
+/// Queues by name, and what timers call.
+#[derive(Debug, Default)]
+pub(crate) struct Callouts {
+    queues: BTreeMap<QueueName, QueueId>,
+    functions: Vec<TimerFn>,
+}
+
+impl Control {
+    /// Makes `function` something a timer can call.
+    pub fn timer_function(&mut self, function: TimerFn) -> TimerFnId {
+        self.callouts.functions.push(function);
+        TimerFnId(self.callouts.functions.len() - 1)
+    }
+
+    /// Puts a timer for the route to `network` on a queue; the one for the same action, if the route has one, is put off.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such route or queue, or no room for another timer.
+    pub fn add_timer(
+        &mut self,
+        network: Network,
+        action: TimerAction,
+        queue: &QueueName,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        let id = self.timer_queue(queue)?;
+        let route = self.timed_route(network)?;
+        self.routes.timers.add(route, action, id, now).map_err(|error| refused(error, queue))?;
+        Ok(())
+    }
+
+    /// How long routes that were learnt from a redirect are kept: for no time means that there are to be none, and all
+    /// timers on the queue `redirect` are run at once.
+    pub fn set_redirect_timeout(&mut self, timeout: Duration, now: Timestamp) -> Result<(), ApiError> {
+        let name = service_name(REDIRECT);
+        match self.callouts.queues.get(&name).copied() {
+            Some(_) if timeout.is_zero() => self.take_queue_away(&name, Destroy::RunActions, now),
+            Some(queue) => self.routes.timers.change_queue(queue, timeout).map_err(|error| refused(error, &name)),
+            None if timeout.is_zero() => Ok(()),
+            None => self.make_queue(name, timeout),
+        }
+    }
+
+    /// The queues that are there from the start.
+    pub(crate) fn create_service_queues(&mut self) {
+        for (name, seconds) in SERVICES {
+            self.make_queue(service_name(name), Duration::from_secs(seconds)).expect("there is room for the first few");
+        }
+    }
+
+    /// Runs what is due.
+    pub(crate) fn run_timers(&mut self, now: Timestamp) {
+        while let Some(expired) = self.routes.timers.next_due(now) {
+            self.run_timer(expired, now);
+        }
+    }
+
+    pub(crate) fn timer_queues(&self) -> Vec<TimerQueue> {
+        let timers = &self.routes.timers;
+        let shown = |(name, id): (&QueueName, &QueueId)| {
+            let (period, timers) = timers.period(*id).zip(timers.count(*id))?;
+            Some(TimerQueue { queue: name.clone(), period_seconds: period.as_secs(), timers })
+        };
+        self.callouts.queues.iter().filter_map(shown).collect()
+    }
+
+    pub(crate) fn create_timer_queue(&mut self, queue: QueueName, period_seconds: u64) -> Result<(), ApiError> {
+        if self.callouts.queues.contains_key(&queue) {
+            return Err(ApiError::new(ErrorKind::Exists, format!("there is a timer queue `{queue}`"))
+                .with_hint("use `timer change` to give it another period"));
+        }
+        self.make_queue(queue, Duration::from_secs(period_seconds))
+    }
+
+    pub(crate) fn change_timer_queue(
+        &mut self,
+        queue: &QueueName,
+        period_seconds: u64,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        let period = Duration::from_secs(period_seconds);
+        if *queue == service_name(REDIRECT) {
+            return self.set_redirect_timeout(period, now);
+        }
+        let id = self.timer_queue(queue)?;
+        self.routes.timers.change_queue(id, period).map_err(|error| refused(error, queue))
+    }
+
+    pub(crate) fn destroy_timer_queue(
+        &mut self,
+        queue: &QueueName,
+        run_actions: bool,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        if SERVICES.iter().any(|(service, _)| service_name(service) == *queue) {
+            return Err(ApiError::new(ErrorKind::NotAllowed, format!("the timer queue `{queue}` is always there"))
+                .with_hint("take routes off it with `timer clear`, or give it another period with `timer change`"));
+        }
+        self.take_queue_away(queue, if run_actions { Destroy::RunActions } else { Destroy::Discard }, now)
+    }
+
+    /// A person wants a static route to be deleted later.
+    pub(crate) fn arm_route(&mut self, queue: &QueueName, network: Network, now: Timestamp) -> Result<(), ApiError> {
+        if self.timed_route(network)?.protocol != Protocol::Static {
+            return Err(ApiError::new(
+                ErrorKind::NotAllowed,
+                format!("the route to {network} follows from a port's address and cannot be removed, now or later"),
+            )
+            .with_hint("name a static route"));
+        }
+        self.add_timer(network, TimerAction::Delete, queue, now)
+    }
+
+    /// Takes all timers of a route away; returns how many there were.
+    pub(crate) fn clear_timers(&mut self, network: Network) -> Result<usize, ApiError> {
+        let route = self.timed_route(network)?;
+        Ok(self.routes.timers.remove_all(route))
+    }
+
+    fn make_queue(&mut self, name: QueueName, period: Duration) -> Result<(), ApiError> {
+        let id = self.routes.timers.create_queue(period).map_err(|error| refused(error, &name))?;
+        self.callouts.queues.insert(name, id);
+        Ok(())
+    }
+
+    fn take_queue_away(&mut self, name: &QueueName, how: Destroy, now: Timestamp) -> Result<(), ApiError> {
+        let id = self.timer_queue(name)?;
+        self.routes.timers.destroy_queue(id, how).map_err(|error| refused(error, name))?;
+        while let Some(expired) = self.routes.timers.next_destroyed(id) {
+            self.run_timer(expired, now);
+        }
+        self.callouts.queues.remove(name);
+        Ok(())
+    }
+
+    fn run_timer(&mut self, expired: Expired<RouteKey, TimerAction>, now: Timestamp) {
+        let Expired { route, action, added, .. } = expired;
+        let RouteKey { network, protocol } = route;
+        match action {
+            TimerAction::Delete if protocol == Protocol::Static => {
+                self.counts.routes_expired += u64::from(self.routes.remove(network, protocol));
+            }
+            TimerAction::Delete => {
+                tracing::warn!(%network, "a timer cannot delete a route that follows from a port's address");
+                self.counts.expiries_refused += 1;
+            }
+            TimerAction::Call(TimerFnId(function)) => {
+                let added = Timestamp::ZERO + Duration::from_secs(added);
+                self.callouts.functions[function](self, Called { route: network, action, added, now });
+            }
+        }
+    }
+
+    fn timer_queue(&self, name: &QueueName) -> Result<QueueId, ApiError> {
+        self.callouts.queues.get(name).copied().ok_or_else(|| no_queue(name))
+    }
+
+    /// The route to exactly `network` that timers are put on: the static one, which alone can be deleted, if there is one.
+    fn timed_route(&self, network: Network) -> Result<RouteKey, ApiError> {
+        let is_static = self.routes.get(network, Protocol::Static).is_some();
+        let protocol = if is_static {
+            Some(Protocol::Static)
+        } else {
+            self.routes.best(network).filter(|found| found.way.is_listed()).map(|found| found.protocol)
+        };
+        protocol.map(|protocol| RouteKey { network, protocol }).ok_or_else(|| {
+            ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
+                .with_hint("see `route show` for those there are")
+        })
+    }
+}
+
+fn refused(error: TimerError, queue: &QueueName) -> ApiError {
+    match error {
+        TimerError::Invalid => no_queue(queue),
+        TimerError::NoBuffers => ApiError::new(ErrorKind::Busy, "there are as many timers as there is room for")
+            .with_hint("wait for some to run out, or take some away with `timer clear` or `timer destroy`"),
+    }
+}
+
+fn no_queue(queue: &QueueName) -> ApiError {
+    ApiError::new(ErrorKind::NotFound, format!("there is no timer queue `{queue}`"))
+        .with_hint("see `timer list` for those there are")
+}
+
+fn service_name(name: &str) -> QueueName {
+    name.parse().expect("names of ours are names")
+}
+
+const REDIRECT: &str = "redirect";
+
+/// Ten minutes for what path-MTU discovery and redirects say, twenty for what ARP says.
+const SERVICES: [(&str, u64); 3] = [("pmtu", 600), ("arp", 1200), (REDIRECT, 600)];
