@@ -21,14 +21,25 @@ die() {
 # A namespace, a hugepage or a package each take root.
 need_root() {
     ((EUID == 0)) || die "${0##*/} must run as root: it installs packages and makes network namespaces." \
-        "Run it again with: sudo -E env \"PATH=\$PATH\" $0 $*"
+        "Run it again with: sudo -E env \"PATH=\$PATH\" $0${*:+ $*}"
 }
 
 need_rust() {
     # A rustup of root's own is not always on root's PATH.
-    [[ -x $HOME/.cargo/bin/cargo ]] && PATH=$PATH:$HOME/.cargo/bin
+    [[ -x ${CARGO_HOME:-${HOME:-/root}/.cargo}/bin/cargo ]] && PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
     command -v cargo >/dev/null || die "there is no Rust toolchain: \`cargo\` is not on the PATH." \
         "Install Rust 1.95 or newer from https://rustup.rs and run $0 again."
+}
+
+# Where cargo puts what it builds, which CARGO_TARGET_DIR and cargo's own configuration may change.
+built_files() {
+    cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+}
+
+# The namespaces of scripts/lab have fixed names, so one run at a time has them.
+alone_in_the_lab() {
+    exec 9>/run/lock/ferry-lab
+    flock --nonblock 9 || die "another ${0##*/} is running on this machine." "Wait for it to end, or stop it with Ctrl-C."
 }
 
 # Installs those of the named packages that are not there yet.
