@@ -11,6 +11,7 @@
 //! namespaces. Making namespaces takes root and `ip`; without them a test says that it is skipped.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,7 +46,8 @@ impl Lab {
     pub(crate) fn new(test: &str) -> Option<Self> {
         let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
         if !is_root || Command::new("ip").arg("-V").output().is_err() {
-            println!("skipped: {test}: network namespaces take root and iproute2");
+            // Not by `println!`, which a passing test keeps to itself.
+            let _unheard = writeln!(io::stderr(), "skipped: {test}: network namespaces take root and iproute2");
             return None;
         }
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
