@@ -92,6 +92,9 @@ impl Eal {
         log::capture(config.log_level).map_err(EalError::NoLog)?;
         let thread = EalThread::start(config.cpus.clone(), arguments, memory)?;
         let eal = Self(Arc::new(Inner { memory, thread, pools: Mutex::default(), claimed_ports: Mutex::default() }));
+        if !has_plug_ins() {
+            return Err(EalError::NoPlugIns);
+        }
         for device in &config.devices {
             eal.bring_up(device)?;
         }
@@ -227,11 +230,8 @@ pub enum EalError {
         hint: String,
     },
     /// DPDK runs, but without its drivers.
-    #[error("DPDK found none of its plug-ins, so `{device}` has no driver; install them (Debian: apt install dpdk)")]
-    NoPlugIns {
-        /// The device that needs one.
-        device: String,
-    },
+    #[error("DPDK found none of its plug-ins, and so has no driver; install them (Debian, Ubuntu: apt install dpdk)")]
+    NoPlugIns,
     /// No driver by the name a virtual device starts with.
     #[error("DPDK has no driver for `{device}`; its name should be that of a driver and a number, as in `net_null0`")]
     NoDriver {
@@ -414,7 +414,7 @@ fn start_hint(memory: Memory) -> String {
         (Memory::HugePages { mib, .. }, Ok(Memory::HugePages { free_mib, .. })) if free_mib < u64::from(mib) => {
             format!("; of the huge pages, {free_mib} MiB are free now and {mib} MiB were wanted")
         }
-        _ if !rustix::process::geteuid().is_root() => "; it may need to run as root".to_owned(),
+        _ if !is_root() => "; it may need to run as root".to_owned(),
         _ => String::new(),
     }
 }
@@ -422,20 +422,20 @@ fn start_hint(memory: Memory) -> String {
 /// Unless root, the EAL keeps a directory below `XDG_RUNTIME_DIR`, and fails obscurely if that is set to none.
 fn check_runtime_directory() -> Result<(), EalError> {
     match env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-        Some(path) if !rustix::process::geteuid().is_root() && !path.is_dir() => {
-            Err(EalError::NoRuntimeDirectory(path))
-        }
+        Some(path) if !is_root() && !path.is_dir() => Err(EalError::NoRuntimeDirectory(path)),
         _ => Ok(()),
     }
+}
+
+/// Whether DPDK found its plug-ins: the bus of virtual devices is one of them, and so is what mempools are made with.
+fn has_plug_ins() -> bool {
+    // SAFETY: looks up a list of buses that is complete once the EAL is initialised.
+    !unsafe { sys::rte_bus_find_by_name(c"vdev".as_ptr()) }.is_null()
 }
 
 fn attach_virtual(device: &Device) -> Result<(), EalError> {
     if port_id(device.name()).is_some() {
         return Err(EalError::DeviceTwice { name: device.name().to_owned() });
-    }
-    // SAFETY: looks up a list of buses that is complete once the EAL is initialised.
-    if unsafe { sys::rte_bus_find_by_name(c"vdev".as_ptr()) }.is_null() {
-        return Err(EalError::NoPlugIns { device: device.to_string() });
     }
     let name = c_string(device.name());
     let arguments = c_string(device.arguments());
@@ -449,7 +449,7 @@ fn attach_virtual(device: &Device) -> Result<(), EalError> {
             Ok(())
         }
         NO_DRIVER => Err(EalError::NoDriver { device: device.to_string() }),
-        _ => Err(EalError::Device { device: device.to_string(), hint: interface_hint(device), log }),
+        _ => Err(EalError::Device { device: device.to_string(), hint: driver_hint(device, &log), log }),
     }
 }
 
@@ -460,30 +460,50 @@ fn find_pci(device: &Device) -> Result<(), EalError> {
     Err(EalError::Device { device: device.to_string(), hint: card_hint(device), log: log::take() })
 }
 
-/// Drivers that sit on a kernel interface take its name as `iface`.
-fn interface_hint(device: &Device) -> String {
-    let on_the_kernel = ["net_af_packet", "net_af_xdp", "net_pcap"].iter().any(|d| device.name().starts_with(d));
+/// What commonly is the matter with a virtual device. Drivers that sit on a kernel interface take its name as `iface`.
+fn driver_hint(device: &Device, log: &[String]) -> String {
+    let on_the_kernel = |drivers: &[&str]| drivers.iter().any(|driver| device.name().starts_with(driver));
     match device.argument("iface") {
-        Some(interface) if on_the_kernel && !Path::new("/sys/class/net").join(interface).exists() => {
-            format!(": there is no interface `{interface}` here")
+        None if on_the_kernel(&["net_af_packet", "net_af_xdp"]) => {
+            format!(
+                ": name the interface it is to use, as in `{},iface=eth0`; there are {}",
+                device.name(),
+                interfaces()
+            )
         }
-        Some(interface) if on_the_kernel && !rustix::process::geteuid().is_root() => {
+        Some(interface)
+            if on_the_kernel(&["net_af_packet", "net_af_xdp", "net_pcap"])
+                && !Path::new(INTERFACES).join(interface).exists() =>
+        {
+            format!(": there is no interface `{interface}` here; there are {}", interfaces())
+        }
+        Some(interface) if on_the_kernel(&["net_af_packet", "net_af_xdp", "net_pcap"]) && !is_root() => {
             format!(
                 ": no permission to open a packet socket on `{interface}`, perhaps; \
                  run as root, or with CAP_NET_RAW and CAP_NET_ADMIN"
             )
         }
+        // The EAL says that the driver refused, and the driver not why.
+        _ if !device.arguments().is_empty() && log.iter().all(|line| line.starts_with("EAL:")) => {
+            ": its driver may not know one of its arguments".to_owned()
+        }
         _ => String::new(),
     }
+}
+
+/// The kernel's network interfaces that this process can see.
+fn interfaces() -> String {
+    names_in(INTERFACES, |_any| true)
 }
 
 /// Whether a card is there, and whose it is.
 fn card_hint(device: &Device) -> String {
     let card = Path::new(PCI_CARDS).join(device.name());
     if !card.exists() {
-        let cards = network_cards();
-        let found = if cards.is_empty() { "none".to_owned() } else { cards.join(", ") };
-        return format!(": there is no card at this address; network cards here: {found}");
+        return format!(": there is no card at this address; network cards here: {}", network_cards());
+    }
+    if !is_network_card(&card) {
+        return format!(": what is at this address is no network card; network cards here: {}", network_cards());
     }
     let driver = fs::read_link(card.join("driver")).ok();
     match driver.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy()) {
@@ -494,15 +514,28 @@ fn card_hint(device: &Device) -> String {
 }
 
 /// The addresses of the machine's network cards, whoever has them.
-fn network_cards() -> Vec<String> {
-    let is_network = |card: &fs::DirEntry| {
-        fs::read_to_string(card.path().join("class")).is_ok_and(|class| class.starts_with(PCI_CLASS_NETWORK))
-    };
-    let cards = fs::read_dir(PCI_CARDS).into_iter().flatten().flatten().filter(is_network);
-    let mut names: Vec<_> = cards.map(|card| card.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
+fn network_cards() -> String {
+    names_in(PCI_CARDS, is_network_card)
 }
+
+fn is_network_card(card: &Path) -> bool {
+    fs::read_to_string(card.join("class")).is_ok_and(|class| class.starts_with(PCI_CLASS_NETWORK))
+}
+
+/// The names of those in `folder` that are `wanted`, for people.
+fn names_in(folder: &str, wanted: impl Fn(&Path) -> bool) -> String {
+    let found = fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| wanted(&entry.path()));
+    let mut names: Vec<_> = found.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Where the kernel lists its network interfaces.
+const INTERFACES: &str = "/sys/class/net";
 
 /// Where the kernel lists what is on the PCI bus, a folder for each.
 const PCI_CARDS: &str = "/sys/bus/pci/devices";

@@ -108,9 +108,13 @@ fn a_device_that_does_not_come_up_is_named_with_the_reason() {
     alone(|| {
         let eal = start(&["net_null0"]);
         let refused = [
-            ("net_af_packet0,iface=nothere", "there is no interface `nothere` here"),
+            ("net_af_packet0,iface=nothere", "there is no interface `nothere` here; there are "),
+            ("net_af_packet0", "name the interface it is to use, as in `net_af_packet0,iface=eth0`; there are "),
             ("net_no_such_driver0", "no driver for `net_no_such_driver0`"),
-            ("net_null1,colour=blue", "`net_null1,colour=blue` does not come up"),
+            (
+                "net_null1,colour=blue",
+                "`net_null1,colour=blue` does not come up: its driver may not know one of its arg",
+            ),
             ("net_null0", "`net_null0` is named twice"),
             ("0000:00:1f.7", "has to be configured before DPDK starts"),
         ];
