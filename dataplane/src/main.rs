@@ -3,8 +3,8 @@
 mod ports;
 mod workers;
 
-use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use control::server::{Server, ServerError};
 use control::thread::ControlThread;
 use control::{Control, Setup, Timestamp};
 use packet::ethernet;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
@@ -41,32 +41,39 @@ fn main() -> ExitCode {
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .without_time()
+        // A log that takes no more, on a full disk or a closed pipe, must not end the forwarding.
+        .log_internal_errors(false)
         .init();
-    let outcome = match args.check {
-        true => {
-            Config::load(&args.config).map(|_valid| println!("{}: valid", args.config.display())).map_err(Into::into)
-        }
-        false => run(&args),
-    };
+    let outcome = if args.check { check(&args.config) } else { run(&args.config) };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(StartError::Config(error)) => {
-            eprint!("{}", error.report(io::stderr().is_terminal()));
-            ExitCode::FAILURE
-        }
         Err(error) => {
-            eprintln!("error: {}", Chain(&error));
+            // Whoever cannot be told has the exit code.
+            let _unheard = io::stderr().write_all(error.report().as_bytes());
             ExitCode::FAILURE
         }
     }
 }
 
-/// Starts everything, waits to be told to stop, and stops everything.
-fn run(args: &Args) -> Result<(), StartError> {
-    let config = Config::load(&args.config)?;
-    // From here on a signal waits until it is asked for, so that whatever was started is also stopped.
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(StartError::Signals)?;
+/// Says that the configuration is valid, or why it is not.
+fn check(path: &Path) -> Result<(), StartError> {
+    let _valid = Config::load(path)?;
+    match writeln!(io::stdout(), "{}: valid", path.display()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(StartError::Answer(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
 
+/// Starts everything, waits to be told to stop, and stops everything.
+fn run(path: &Path) -> Result<(), StartError> {
+    let config = Config::load(path)?;
+    // From here on a signal waits until it is asked for, so that whatever was started is also stopped.
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(StartError::Signals)?;
+
+    // First of all: whoever has the socket already has the devices, too, and must not be disturbed on them.
+    let (asked, requests) = crossbeam::channel::bounded(REQUESTS);
+    let server = Server::start(config.socket(), asked)?;
+    info!("listening on {}", config.socket().display());
     let eal = start_eal(&config)?;
     let (ports, worker_ports) = Ports::start(&eal, &config)?;
     let state = ForwardingState::without_routes(ports.states.iter().copied());
@@ -76,10 +83,7 @@ fn run(args: &Args) -> Result<(), StartError> {
     let epoch = Instant::now();
     let setup = Setup::new(&config, ports.states.iter().copied());
     let control = Control::new(setup, publisher, workers::shown(&config, &counters)?, Box::new(ports), Timestamp::ZERO);
-    let (asked, requests) = crossbeam::channel::bounded(REQUESTS);
     let control = ControlThread::spawn(control, links, requests, epoch).map_err(StartError::Thread)?;
-    let server = Server::start(config.socket(), asked)?;
-    info!("listening on {}", config.socket().display());
     let workers = Workers::spawn(&eal, config.workers(), worker_ports, ends)?;
     info!("forwarding");
 
@@ -112,7 +116,7 @@ enum StartError {
         #[source]
         error: dpdk::DeviceError,
     },
-    #[error("port `{port}` cannot be made; DPDK has found {found}")]
+    #[error("port `{port}` cannot be made")]
     Device {
         port: String,
         #[source]
@@ -129,9 +133,9 @@ enum StartError {
         #[source]
         error: dpdk::PortError,
     },
-    #[error("core {core} is not one that ferryd may run on; those are {allowed:?}. Change `core` of a [[worker]].")]
+    #[error("core {core} is not one that ferryd may run on; those are {allowed:?}")]
     Core { core: usize, allowed: Vec<usize> },
-    #[error("the system does not say which cores ferryd may run on; name one with `core` in a [[worker]]")]
+    #[error("the system does not say which cores ferryd may run on")]
     NoCores,
     #[error("a worker thread ended before it forwarded anything")]
     WorkerDied,
@@ -141,6 +145,35 @@ enum StartError {
     Signals(#[source] io::Error),
     #[error(transparent)]
     Server(#[from] ServerError),
+    #[error("cannot write the answer")]
+    Answer(#[source] io::Error),
+}
+
+impl StartError {
+    /// All there is to say to a person: what failed, why, and what to look at.
+    fn report(&self) -> String {
+        if let Self::Config(error) = self {
+            return error.report(io::stderr().is_terminal());
+        }
+        let help = self.help().map(|help| format!("  help: {help}\n")).unwrap_or_default();
+        format!("error: {}\n{help}", Chain(self))
+    }
+
+    /// Where in the configuration it can be changed, if the error itself cannot know.
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Device { found, .. } => Some(format!("the ports DPDK has found: {found}")),
+            Self::Eal(dpdk::EalError::TooFewHugePages { .. }) => {
+                Some("in [dpdk], `huge_pages` says which pages to take, `memory_mib` how much".to_owned())
+            }
+            Self::Eal(dpdk::EalError::Start { .. }) => {
+                Some("in [dpdk], `memory_mib` says how much memory to take, `args` what else DPDK is told".to_owned())
+            }
+            Self::Mempool(_) => Some("in [dpdk], `memory_mib` says how much memory to take".to_owned()),
+            Self::Core { .. } | Self::NoCores => Some("name one with `core` in a [[worker]]".to_owned()),
+            _elsewhere => None,
+        }
+    }
 }
 
 /// An error with what it came from, in one line.

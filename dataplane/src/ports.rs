@@ -112,7 +112,7 @@ fn attach(eal: &Eal, port: &config::Port) -> Result<(), StartError> {
     }
     eal.attach(&device).map_err(|error| {
         let found: Vec<_> = eal.ports().into_iter().map(|found| found.name).collect();
-        let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+        let found = if found.is_empty() { "none so far".to_owned() } else { found.join(", ") };
         StartError::Device { port: port.name.clone(), error: Box::new(error), found }
     })
 }

@@ -490,3 +490,17 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn the_configurations_we_hand_out_are_valid() {
+    let readme = include_str!("../../../README.md");
+    let (_, example) = readme.split_once("```toml\n").expect("the README has a configuration to copy");
+    let (example, _) = example.split_once("```").expect("which ends");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ferry.toml");
+    for (text, whose) in [(example, "the README's"), (include_str!("../../../pcaps/replay.toml"), "the replay's")] {
+        std::fs::write(&path, text).unwrap();
+        let config = Config::load(&path).unwrap_or_else(|error| panic!("{whose}:\n{}", error.report(false)));
+        assert_eq!(config.ports().len(), 2, "{whose}");
+    }
+}

@@ -223,11 +223,15 @@ fn someone_without_the_right_to_is_told_what_is_missing() {
     let config = lab.config("");
     let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
     let ferryd = [env!("CARGO_BIN_EXE_ferryd"), "--config", config.to_str().unwrap()];
-    let refused = lab.in_the_middle(&[&nobody[..], &ferryd].concat());
-    let text = printed(&refused);
-    assert!(!refused.status.success());
-    assert!(!text.contains("panicked"), "{text}");
-    assert!(text.contains("ermission"), "{text}");
+    let refused_with = |what: &str| {
+        let refused = lab.in_the_middle(&[&nobody[..], &ferryd].concat());
+        let text = printed(&refused);
+        assert!(!refused.status.success() && !text.contains("panicked"), "{text}");
+        assert!(text.contains(what), "{text}");
+    };
+    refused_with("this user may not make the socket");
+    std::fs::set_permissions(lab.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    refused_with("no permission to open a packet socket on `left`");
 }
 
 #[test]

@@ -4,3 +4,4 @@ mod between_hosts;
 mod ferryd;
 mod lab;
 mod over_captures;
+mod trouble;
