@@ -1,6 +1,6 @@
 //! Why a command did not do what it was told: said to a person or a program, and in the exit code.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapKind;
@@ -73,15 +73,16 @@ impl Failure {
             let line = serde_json::to_string(&Said { error: self }).expect("a structure of text is JSON");
             // The exit code says it as well, to whoever cannot be told.
             let _unheard = context::print(&format!("{line}\n"));
-        } else if let Some(picture) = &self.picture {
-            eprint!("{picture}");
         } else {
-            eprintln!("ferry: {}", self.message);
-            if let Some(hint) = &self.hint {
-                eprintln!("  help: {hint}");
-            }
+            let _unheard = std::io::stderr().write_all(self.text().as_bytes());
         }
         ExitCode::from(self.exit_code)
+    }
+
+    /// How a person reads it.
+    fn text(&self) -> String {
+        let help = self.hint.as_ref().map(|hint| format!("  help: {hint}\n")).unwrap_or_default();
+        self.picture.clone().unwrap_or_else(|| format!("ferry: {}\n{help}", self.message))
     }
 }
 

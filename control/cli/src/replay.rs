@@ -7,6 +7,7 @@ mod simulation;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -45,22 +46,22 @@ impl Options {
     pub(crate) fn run(&self, context: &Context) -> Result<(), Failure> {
         let (report, damage) = replay(self)?;
         context.say(&report, |_paint| report.to_string())?;
-        match damage {
-            None => Ok(()),
-            Some(error) => Err(Failure::from(error).after_an_answer()),
+        if damage.is_empty() {
+            return Ok(());
         }
+        let damage: Vec<_> = damage.iter().map(ToString::to_string).collect();
+        Err(Failure::from(ApiError::new(ErrorKind::Invalid, damage.join("; "))).after_an_answer())
     }
 }
 
-/// Replays everything; a damage that ended a capture early comes beside the report of what came before it.
-fn replay(options: &Options) -> Result<(Report, Option<ReplayError>), ReplayError> {
+/// Replays everything; the damages that ended captures early come beside the report of what came before them.
+fn replay(options: &Options) -> Result<(Report, Vec<ReplayError>), ReplayError> {
     let config = Config::load(&options.config)?;
     let mut sources = options.inputs.iter().map(|input| Source::open(input, &config)).collect::<Result<Vec<_>, _>>()?;
-    let mut outputs = Outputs::create(&options.output, &config)?;
-    let mut damage = None;
+    let mut outputs = Outputs::create(&options.output, &config, &sources)?;
+    let mut damage = Vec::new();
     for source in &mut sources {
-        let failed = source.advance().err();
-        damage = damage.or(failed);
+        damage.extend(source.advance().err());
     }
 
     let started = Instant::now();
@@ -76,9 +77,7 @@ fn replay(options: &Options) -> Result<(Report, Option<ReplayError>), ReplayErro
         while let Some(next) = source.next.take_if(|next| frames.len() < BURST && next.time.since(begins) <= TURN) {
             ends = ends.max(next.time);
             frames.push(next.bytes);
-            if let Err(error) = source.advance() {
-                damage = damage.or(Some(error));
-            }
+            damage.extend(source.advance().err());
         }
         simulation.advance(ends);
         outputs.write(&mut simulation)?;
@@ -104,6 +103,8 @@ fn earliest(sources: &mut [Source]) -> Option<&mut Source> {
 struct Source {
     port: PortId,
     capture: Capture,
+    /// Which file it is, by whatever name: device and inode.
+    identity: Option<(u64, u64)>,
     next: Option<Arrival>,
 }
 
@@ -131,7 +132,7 @@ impl Source {
         {
             return Err(ReplayError::LinkType { file: path.to_owned(), link_type: other });
         }
-        Ok(Self { port, capture, next: None })
+        Ok(Self { port, capture, identity: identity(Path::new(path)), next: None })
     }
 
     /// Reads the next frame; there is none after an error.
@@ -148,15 +149,29 @@ impl Source {
     }
 }
 
+/// Tells a file from every other; `None` for what is no file, such as a pipe.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path).ok()?;
+    found.is_file().then(|| (found.dev(), found.ino()))
+}
+
 /// A capture for each port.
 struct Outputs(Vec<CaptureWriter<fs::File>>);
 
 impl Outputs {
-    fn create(folder: &Path, config: &Config) -> Result<Self, ReplayError> {
+    /// Makes the captures; none of them in the place of one that is about to be read.
+    fn create(folder: &Path, config: &Config, sources: &[Source]) -> Result<Self, ReplayError> {
         let made = fs::create_dir_all(folder);
         made.map_err(|error| ReplayError::Folder { folder: folder.display().to_string(), error })?;
-        let file = |port: &control::config::Port| CaptureWriter::create(folder.join(format!("{}.pcap", port.name)));
-        Ok(Self(config.ports().iter().map(file).collect::<Result<_, _>>()?))
+        let paths = config.ports().iter().map(|port| folder.join(format!("{}.pcap", port.name)));
+        let paths: Vec<_> = paths.collect();
+        let is_read = |path: &&PathBuf| {
+            identity(path).is_some_and(|found| sources.iter().any(|source| source.identity == Some(found)))
+        };
+        if let Some(path) = paths.iter().find(is_read) {
+            return Err(ReplayError::Overwrites { file: path.display().to_string() });
+        }
+        Ok(Self(paths.iter().map(CaptureWriter::create).collect::<Result<_, _>>()?))
     }
 
     /// Writes what has left, as of now.
@@ -267,6 +282,8 @@ enum ReplayError {
         "`{file}` holds {link_type} packets; ferry forwards between Ethernet ports and replays Ethernet captures only"
     )]
     LinkType { file: String, link_type: LinkType },
+    #[error("`{file}` is an input and would be overwritten by the output; choose another folder with --output")]
+    Overwrites { file: String },
     #[error("cannot make the folder `{folder}`: {error}")]
     Folder { folder: String, error: std::io::Error },
     #[error(transparent)]
@@ -281,9 +298,10 @@ impl From<ConfigError> for ReplayError {
 
 impl From<ReplayError> for Failure {
     fn from(error: ReplayError) -> Self {
-        match error {
-            ReplayError::Config(config) => Self::of_a_config(&config),
-            other => Self::from(ApiError::new(ErrorKind::Invalid, other.to_string())),
+        match &error {
+            ReplayError::Config(config) => Self::of_a_config(config),
+            ReplayError::Folder { .. } | ReplayError::Write(_) => Self::internal(error.to_string()),
+            _what_was_given => Self::from(ApiError::new(ErrorKind::Invalid, error.to_string())),
         }
     }
 }

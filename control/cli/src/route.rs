@@ -23,28 +23,32 @@ pub(crate) struct Route {
 enum Verb {
     /// Show routes: all, PREFIX, root PREFIX (and below), match PREFIX (and above); [dev PORT].
     #[command(visible_alias = "list")]
+    #[command(override_usage = "ferry route show [[root|match] PREFIX] [dev PORT]")]
     Show {
         /// Which routes.
-        #[arg(value_name = "WORDS")]
+        #[arg(value_name = "WHICH")]
         words: Vec<String>,
     },
     /// Add a route: PREFIX via GATEWAY [dev PORT], PREFIX dev PORT, blackhole PREFIX, unreachable PREFIX.
+    #[command(override_usage = ADD_USAGE)]
     Add {
         /// The route; PREFIX may be `default`.
-        #[arg(value_name = "WORDS", required = true)]
+        #[arg(value_name = "ROUTE", required = true)]
         words: Vec<String>,
     },
     /// Add a route, or put it in place of the one to the same PREFIX.
+    #[command(override_usage = REPLACE_USAGE)]
     Replace {
         /// The route, as for `add`.
-        #[arg(value_name = "WORDS", required = true)]
+        #[arg(value_name = "ROUTE", required = true)]
         words: Vec<String>,
     },
     /// Delete a route.
     #[command(visible_alias = "delete")]
+    #[command(override_usage = "ferry route del PREFIX")]
     Del {
         /// Its PREFIX, or `default`.
-        #[arg(value_name = "WORDS", required = true)]
+        #[arg(value_name = "PREFIX", required = true)]
         words: Vec<String>,
     },
     /// Ask which route a packet to ADDRESS takes.
@@ -53,6 +57,16 @@ enum Verb {
         address: String,
     },
 }
+
+const ADD_USAGE: &str = "\
+ferry route add PREFIX via GATEWAY [dev PORT]
+       ferry route add PREFIX dev PORT
+       ferry route add blackhole|unreachable PREFIX";
+
+const REPLACE_USAGE: &str = "\
+ferry route replace PREFIX via GATEWAY [dev PORT]
+       ferry route replace PREFIX dev PORT
+       ferry route replace blackhole|unreachable PREFIX";
 
 impl Route {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {

@@ -423,6 +423,18 @@ fn help_is_no_failure_and_names_the_exit_codes() {
 }
 
 #[test]
+fn a_route_that_is_not_there_is_answered_with_how_one_is_written() {
+    for (line, usage) in [
+        ("route add", "ferry route add PREFIX via GATEWAY [dev PORT]\n       ferry route add PREFIX dev PORT\n"),
+        ("route replace", "ferry route replace PREFIX via GATEWAY [dev PORT]\n"),
+        ("route del", "ferry route del PREFIX\n"),
+    ] {
+        let said = Said::of(&mut ferry(line));
+        assert!(said.exit_code == 2 && said.stderr.contains(&format!("Usage: {usage}")), "{said:?}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is() {
     let Reply::Routes(some) = routes() else { unreachable!("it is what routes() makes") };
     let many = Reply::Routes(some.into_iter().cycle().take(20_000).collect());
@@ -438,6 +450,10 @@ fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is() {
     let output = output.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("ferry: cannot write the answer: No space left"));
+
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = ferry("route get").arg("nonsense").stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(2), "a failure that cannot be told is the same failure");
 }
 
 #[test]

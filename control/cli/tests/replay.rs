@@ -189,6 +189,37 @@ fn a_full_disk_is_reported_and_not_a_success() {
     assert!(!output.status.success());
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(complaint.contains("right.pcap") && complaint.contains("No space left"), "{complaint}");
+    assert_eq!(output.status.code(), Some(1), "the output could not be written");
+}
+
+#[test]
+fn a_capture_is_never_replayed_onto_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, elsewhere) = (folder.path().join("right.pcap"), folder.path().join("linked.pcap"));
+    fs::copy(ours("way-back.pcap"), &input).unwrap();
+    fs::hard_link(&input, &elsewhere).unwrap();
+    for name in [&input, &elsewhere] {
+        let mut ferry = Command::new(env!("CARGO_BIN_EXE_ferry"));
+        ferry.arg("replay").arg("--config").arg(ours("replay.toml")).arg("--output").arg(folder.path());
+        let output = ferry.arg("--input").arg(format!("right={}", name.display())).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && complaint.contains("would be overwritten"), "{complaint}");
+        assert_eq!(fs::read(&input).unwrap(), fs::read(ours("way-back.pcap")).unwrap());
+    }
+}
+
+#[test]
+fn every_damaged_capture_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.pcap");
+    let whole = fs::read(ours("way-back.pcap")).unwrap();
+    fs::write(&other, &whole[..whole.len() - 1]).unwrap();
+    let replay = Replay::of(&[("left", &ours("damaged.pcap")), ("right", &other)]);
+    let complaint = replay.complaint();
+    assert!(
+        !replay.succeeded() && complaint.contains("damaged.pcap") && complaint.contains("other.pcap"),
+        "{complaint}"
+    );
 }
 
 #[test]
