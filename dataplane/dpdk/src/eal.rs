@@ -230,7 +230,10 @@ pub enum EalError {
         hint: String,
     },
     /// DPDK runs, but without its drivers.
-    #[error("DPDK found none of its plug-ins, and so has no driver; install them (Debian, Ubuntu: apt install dpdk)")]
+    #[error(
+        "DPDK found none of its plug-ins, and so has no driver; \
+         install them (Debian, Ubuntu: apt install librte-meta-all)"
+    )]
     NoPlugIns,
     /// No driver by the name a virtual device starts with.
     #[error("DPDK has no driver for `{device}`; its name should be that of a driver and a number, as in `net_null0`")]

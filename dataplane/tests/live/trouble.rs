@@ -115,5 +115,5 @@ fn dpdk_without_its_drivers_is_said_with_what_to_install() {
     let refused = lab.in_the_middle(&["sh", "-c", &hidden]);
     let text = printed(&refused);
     assert_eq!(refused.status.code(), Some(1), "{text}");
-    assert!(text.contains("DPDK found none of its plug-ins") && text.contains("apt install dpdk"), "{text}");
+    assert!(text.contains("DPDK found none of its plug-ins") && text.contains("apt install librte-meta-all"), "{text}");
 }
