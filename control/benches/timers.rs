@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use control::Timestamp;
-use control::timers::{Limits, Timers, Wheel};
+use control::timers::{Limits, QueueId, RouteTimers, Timers, Wheel};
 
 fn main() {
     println!("ns per operation, median of rounds of {ROUND}");
@@ -49,20 +49,19 @@ enum Order {
 
 /// A new timer on the queue and off again.
 fn add_and_remove(timers: u32) -> f64 {
-    let (mut full, queue) = filled(timers);
-    let mut new = timers;
+    let Filled { timers: mut full, queue, .. } = filled(timers);
+    let mut new = RouteTimers::default();
     median(|| {
         for _ in 0..ROUND {
-            new += 1;
-            full.add(new, (), queue, at(1000)).expect("there is room");
-            black_box(full.remove_all(new));
+            full.add(&mut new, timers, (), queue, at(1000)).expect("there is room");
+            black_box(full.remove_all(&mut new));
         }
     })
 }
 
 /// A timer that is there is put to the end of the queue.
 fn put_off(timers: u32, order: Order) -> f64 {
-    let (mut full, queue) = filled(timers);
+    let Filled { timers: mut full, queue, mut routes } = filled(timers);
     let (mut turn, mut noise) = (0, noise());
     median(|| {
         for _ in 0..ROUND {
@@ -71,14 +70,14 @@ fn put_off(timers: u32, order: Order) -> f64 {
                 Order::InTurn => turn,
                 Order::AtRandom => noise() % timers,
             };
-            full.add(route, (), queue, at(1000)).expect("it is there");
+            full.add(&mut routes[route as usize], route, (), queue, at(1000)).expect("it is there");
         }
     })
 }
 
 /// The oldest timer expires, and is added again.
 fn expire_and_add(timers: u32) -> f64 {
-    let (mut full, queue) = filled(timers);
+    let Filled { timers: mut full, queue, mut routes } = filled(timers);
     full.change_queue(queue, Duration::ZERO).expect("it is there");
     let mut second = 1000;
     median(|| {
@@ -86,7 +85,8 @@ fn expire_and_add(timers: u32) -> f64 {
         while left > 0 {
             match full.next_due(at(second)) {
                 Some(expired) => {
-                    full.add(expired.route, (), queue, at(second)).expect("there is room");
+                    let of_route = &mut routes[expired.route as usize];
+                    full.add(of_route, expired.route, (), queue, at(second)).expect("there is room");
                     left -= 1;
                 }
                 None => second += 1,
@@ -127,13 +127,21 @@ fn arm_at(wheel: &mut Wheel<u64>, second: u64) {
     wheel.arm(at(second), second);
 }
 
-fn filled(timers: u32) -> (Timers<u32, ()>, control::timers::QueueId) {
-    let mut filled = Timers::new(Limits::default());
-    let queue = filled.create_queue(Duration::from_secs(600)).expect("it is the first");
-    for route in 0..timers {
-        filled.add(route, (), queue, at(999)).expect("there is room");
+/// So many timers on a queue, and what is kept beside each route.
+struct Filled {
+    timers: Timers<u32, ()>,
+    queue: QueueId,
+    routes: Vec<RouteTimers>,
+}
+
+fn filled(number: u32) -> Filled {
+    let mut timers = Timers::new(Limits::default());
+    let queue = timers.create_queue(Duration::from_secs(600)).expect("it is the first");
+    let mut routes = vec![RouteTimers::default(); number as usize];
+    for (route, of_route) in (0..).zip(&mut routes) {
+        timers.add(of_route, route, (), queue, at(999)).expect("there is room");
     }
-    (filled, queue)
+    Filled { timers, queue, routes }
 }
 
 fn median(mut round: impl FnMut()) -> f64 {

@@ -8,7 +8,7 @@
 //! `redirect`; who needs another period makes another queue. A route keeps its timers when it is changed to lead
 //! elsewhere, and loses them when it is removed, by whomever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use control_api::{ApiError, ErrorKind, Network, QueueName, TimerQueue};
@@ -16,7 +16,7 @@ use control_api::{ApiError, ErrorKind, Network, QueueName, TimerQueue};
 use crate::control::Control;
 use crate::rib::Protocol;
 use crate::time::Timestamp;
-use crate::timers::{Destroy, Expired, QueueId, TimerError};
+use crate::timers::{Destroy, Expired, Limits, QueueId, RouteTimers, TimerError, Timers};
 
 /// What is to be done for a route when its time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,61 @@ pub(crate) struct RouteKey {
     pub(crate) protocol: Protocol,
 }
 
+/// The timers of all routes.
+#[derive(Debug)]
+pub(crate) struct Timed {
+    /// What they wait on.
+    pub(crate) queues: Timers<RouteKey, TimerAction>,
+    /// Of each route that has any, where they are.
+    of_route: HashMap<RouteKey, RouteTimers>,
+}
+
+impl Default for Timed {
+    fn default() -> Self {
+        Self { queues: Timers::new(Limits::default()), of_route: HashMap::new() }
+    }
+}
+
+impl Timed {
+    fn add(&mut self, route: RouteKey, action: TimerAction, queue: QueueId, now: Timestamp) -> Result<(), TimerError> {
+        let mut of_route = self.of_route.get(&route).copied().unwrap_or_default();
+        self.queues.add(&mut of_route, route, action, queue, now)?;
+        self.of_route.insert(route, of_route);
+        Ok(())
+    }
+
+    /// Takes all timers of a route away; returns how many there were.
+    pub(crate) fn remove_all(&mut self, route: RouteKey) -> usize {
+        self.of_route.remove(&route).map_or(0, |mut of_route| self.queues.remove_all(&mut of_route))
+    }
+
+    fn destroy_queue(&mut self, queue: QueueId, how: Destroy) -> Result<(), TimerError> {
+        self.queues.destroy_queue(queue, how)?;
+        if how == Destroy::Discard {
+            self.of_route.retain(|_, of_route| self.queues.has_any(*of_route));
+        }
+        Ok(())
+    }
+
+    fn next_due(&mut self, now: Timestamp) -> Option<Expired<RouteKey, TimerAction>> {
+        let expired = self.queues.next_due(now)?;
+        self.forget_if_idle(expired.route);
+        Some(expired)
+    }
+
+    fn next_destroyed(&mut self, queue: QueueId) -> Option<Expired<RouteKey, TimerAction>> {
+        let expired = self.queues.next_destroyed(queue)?;
+        self.forget_if_idle(expired.route);
+        Some(expired)
+    }
+
+    fn forget_if_idle(&mut self, route: RouteKey) {
+        if self.of_route.get(&route).is_some_and(|of_route| !self.queues.has_any(*of_route)) {
+            self.of_route.remove(&route);
+        }
+    }
+}
+
 /// Queues by name, and what timers call.
 #[derive(Debug, Default)]
 pub(crate) struct Callouts {
@@ -82,8 +137,7 @@ impl Control {
     ) -> Result<(), ApiError> {
         let id = self.timer_queue(queue)?;
         let route = self.timed_route(network)?;
-        self.routes.timers.add(route, action, id, now).map_err(|error| refused(error, queue))?;
-        Ok(())
+        self.routes.timed.add(route, action, id, now).map_err(|error| refused(error, queue))
     }
 
     /// How long routes that were learnt from a redirect are kept: for no time means that there are to be none, and all
@@ -92,7 +146,7 @@ impl Control {
         let name = service_name(REDIRECT);
         match self.callouts.queues.get(&name).copied() {
             Some(_) if timeout.is_zero() => self.take_queue_away(&name, Destroy::RunActions, now),
-            Some(queue) => self.routes.timers.change_queue(queue, timeout).map_err(|error| refused(error, &name)),
+            Some(queue) => self.routes.timed.queues.change_queue(queue, timeout).map_err(|error| refused(error, &name)),
             None if timeout.is_zero() => Ok(()),
             None => self.make_queue(name, timeout),
         }
@@ -107,13 +161,13 @@ impl Control {
 
     /// Runs what is due.
     pub(crate) fn run_timers(&mut self, now: Timestamp) {
-        while let Some(expired) = self.routes.timers.next_due(now) {
+        while let Some(expired) = self.routes.timed.next_due(now) {
             self.run_timer(expired, now);
         }
     }
 
     pub(crate) fn timer_queues(&self) -> Vec<TimerQueue> {
-        let timers = &self.routes.timers;
+        let timers = &self.routes.timed.queues;
         let shown = |(name, id): (&QueueName, &QueueId)| {
             let (period, timers) = timers.period(*id).zip(timers.count(*id))?;
             Some(TimerQueue { queue: name.clone(), period_seconds: period.as_secs(), timers })
@@ -140,7 +194,7 @@ impl Control {
             return self.set_redirect_timeout(period, now);
         }
         let id = self.timer_queue(queue)?;
-        self.routes.timers.change_queue(id, period).map_err(|error| refused(error, queue))
+        self.routes.timed.queues.change_queue(id, period).map_err(|error| refused(error, queue))
     }
 
     pub(crate) fn destroy_timer_queue(
@@ -171,19 +225,19 @@ impl Control {
     /// Takes all timers of a route away; returns how many there were.
     pub(crate) fn clear_timers(&mut self, network: Network) -> Result<usize, ApiError> {
         let route = self.timed_route(network)?;
-        Ok(self.routes.timers.remove_all(route))
+        Ok(self.routes.timed.remove_all(route))
     }
 
     fn make_queue(&mut self, name: QueueName, period: Duration) -> Result<(), ApiError> {
-        let id = self.routes.timers.create_queue(period).map_err(|error| refused(error, &name))?;
+        let id = self.routes.timed.queues.create_queue(period).map_err(|error| refused(error, &name))?;
         self.callouts.queues.insert(name, id);
         Ok(())
     }
 
     fn take_queue_away(&mut self, name: &QueueName, how: Destroy, now: Timestamp) -> Result<(), ApiError> {
         let id = self.timer_queue(name)?;
-        self.routes.timers.destroy_queue(id, how).map_err(|error| refused(error, name))?;
-        while let Some(expired) = self.routes.timers.next_destroyed(id) {
+        self.routes.timed.destroy_queue(id, how).map_err(|error| refused(error, name))?;
+        while let Some(expired) = self.routes.timed.next_destroyed(id) {
             self.run_timer(expired, now);
         }
         self.callouts.queues.remove(name);
@@ -248,3 +302,28 @@ const REDIRECT: &str = "redirect";
 
 /// Ten minutes for what path-MTU discovery and redirects say, twenty for what ARP says.
 const SERVICES: [(&str, u64); 3] = [("pmtu", 600), ("arp", 1200), (REDIRECT, 600)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // S1.20
+    #[test]
+    fn nothing_is_kept_of_a_route_that_has_no_timers_any_more() {
+        let second = |second| Timestamp::ZERO + Duration::from_secs(second);
+        let route = |text: &str| RouteKey { network: text.parse().unwrap(), protocol: Protocol::Static };
+        let [a, b, c, d] = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"].map(route);
+        let mut timed = Timed::default();
+        let [one, other] = [(); 2].map(|()| timed.queues.create_queue(Duration::ZERO).unwrap());
+        for (route, queue) in [(a, one), (b, one), (c, other), (d, other)] {
+            timed.add(route, TimerAction::Delete, queue, second(1000)).unwrap();
+        }
+        assert_eq!(timed.remove_all(a), 1);
+        timed.destroy_queue(other, Destroy::Discard).unwrap();
+        assert_eq!(timed.of_route.keys().copied().collect::<Vec<_>>(), [b]);
+        assert_eq!(timed.next_due(second(1001)).map(|expired| expired.route), Some(b));
+        assert!(timed.of_route.is_empty() && timed.queues.is_empty());
+        assert_eq!(timed.add(c, TimerAction::Delete, other, second(1001)), Err(TimerError::Invalid));
+        assert!(timed.of_route.is_empty());
+    }
+}

@@ -10,10 +10,9 @@ use control_api::{Network, RouteCounts};
 use lpm::Prefix;
 use packet::ethernet::{EtherType, Header, MacAddr};
 
-use crate::callouts::{RouteKey, TimerAction};
+use crate::callouts::{RouteKey, Timed};
 use crate::next_hops::{Key, NextHops};
 use crate::rib::{Protocol, Route, Table, Way};
-use crate::timers::{self, Timers};
 
 /// All routes.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub(crate) struct Routes {
     next_hops: NextHops,
     publisher: Publisher<ForwardingState>,
     /// What is to happen to routes later. With a route go its timers, whoever removes it.
-    pub(crate) timers: Timers<RouteKey, TimerAction>,
+    pub(crate) timed: Timed,
 }
 
 /// A route with all that says which it is.
@@ -45,7 +44,7 @@ impl Routes {
             ipv6: Table::default(),
             next_hops: NextHops::default(),
             publisher,
-            timers: Timers::new(timers::Limits::default()),
+            timed: Timed::default(),
         }
     }
 
@@ -70,7 +69,7 @@ impl Routes {
         };
         if let Some(route) = removed {
             self.next_hops.release(route.next_hop);
-            self.timers.remove_all(RouteKey { network, protocol });
+            self.timed.remove_all(RouteKey { network, protocol });
         }
         removed.is_some()
     }

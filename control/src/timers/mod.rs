@@ -16,6 +16,9 @@
 //! any more, and its owner does what is to be done. So an action may do anything: delete its route, put itself back,
 //! delete the route whose timer is next, destroy its queue.
 //!
+//! Nor is anything looked up. The owner of a route keeps a [`RouteTimers`] beside it, as an rtentry has the head of a list,
+//! and finds the route's timers by that.
+//!
 //! # Rules
 //!
 //! The numbers are those of the project's clauses for rt_timer(9); tests name the ones they hold in a comment of their
@@ -37,8 +40,6 @@ mod slab;
 mod tests;
 mod wheel;
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::time::Duration;
 
 pub use wheel::{DeadlineId, Wheel};
@@ -52,8 +53,9 @@ pub struct Timers<R, A> {
     queues: Slab<Queue>,
     /// All queues, newest first.
     order: List,
-    timers: Slab<Timer<R, A>>,
-    routes: HashMap<R, List>,
+    timers: Slab<Timer<A>>,
+    /// The routes that have timers.
+    routes: Slab<Route<R>>,
     clock: Clock,
     /// While a tick is not over: the queue to look at next.
     sweep: Option<Sweep>,
@@ -66,6 +68,10 @@ pub struct QueueId(Handle);
 /// A timer on a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TimerId(Handle);
+
+/// What the owner of a route keeps beside it: where its timers are, if it has any.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RouteTimers(Option<Handle>);
 
 /// How many there may be, and how often it is looked for what is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,14 +123,14 @@ pub struct Expired<R, A> {
     pub added: u64,
 }
 
-impl<R: Copy + Eq + Hash, A: Copy + Eq> Timers<R, A> {
+impl<R: Copy, A: Copy + Eq> Timers<R, A> {
     /// No queues yet.
     pub fn new(limits: Limits) -> Self {
         Self {
             queues: Slab::new(limits.queues),
             order: List::EMPTY,
             timers: Slab::new(limits.timers),
-            routes: HashMap::new(),
+            routes: Slab::new(limits.timers),
             clock: Clock::new(limits.tick),
             sweep: None,
         }
@@ -195,26 +201,39 @@ impl<R: Copy + Eq + Hash, A: Copy + Eq> Timers<R, A> {
     }
 
     /// Puts a timer for `route` on a queue; the route's timer for the same action, wherever it is, is the one that is
-    /// put there (rt_timer_add).
+    /// put there (rt_timer_add). `of_route` is what is kept beside the route, and always the same for it.
     ///
     /// # Errors
     ///
     /// [`TimerError::Invalid`] when there is no such queue, [`TimerError::NoBuffers`] when there are too many timers;
     /// the latter never for a timer that is there already.
-    pub fn add(&mut self, route: R, action: A, queue: QueueId, now: Timestamp) -> Result<TimerId, TimerError> {
+    pub fn add(
+        &mut self,
+        of_route: &mut RouteTimers,
+        route: R,
+        action: A,
+        queue: QueueId,
+        now: Timestamp,
+    ) -> Result<TimerId, TimerError> {
         let queue = self.open(queue)?;
         let added = self.clock.see(now);
-        let index = if let Some(index) = self.timer(route, action) {
+        let known = self.find(*of_route);
+        let index = if let Some(index) = known.and_then(|route| self.timer(route, action)) {
             self.leave_queue(index);
             let timer = self.timers.at_mut(index);
             (timer.queue, timer.added) = (queue, added);
             index
         } else {
-            let (in_queue, of_route) = (Links::NOWHERE, Links::NOWHERE);
-            let timer = Timer { route, action, queue, added, in_queue, of_route };
-            let index = self.timers.insert(timer).ok_or(TimerError::NoBuffers)?;
-            let of_this = self.routes.entry(route).or_insert(List::EMPTY);
-            of_this.push_back(&mut self.timers, index, |timer| &mut timer.of_route);
+            if self.timers.is_full() {
+                return Err(TimerError::NoBuffers);
+            }
+            let place = || self.routes.insert(Route { route, timers: List::EMPTY });
+            let route = known.or_else(place).ok_or(TimerError::NoBuffers)?;
+            of_route.0 = Some(self.routes.handle(route));
+            let (in_queue, in_route) = (Links::NOWHERE, Links::NOWHERE);
+            let timer = Timer { route, action, queue, added, in_queue, in_route };
+            let index = self.timers.insert(timer).expect("it is not full");
+            self.routes.at_mut(route).timers.push_back(&mut self.timers, index, |timer| &mut timer.in_route);
             index
         };
         let Queue { timers, count, .. } = self.queues.at_mut(queue);
@@ -232,16 +251,21 @@ impl<R: Copy + Eq + Hash, A: Copy + Eq> Timers<R, A> {
 
     /// Takes all timers of a route away without running their actions; returns how many there were
     /// (rt_timer_remove_all).
-    pub fn remove_all(&mut self, route: R) -> usize {
-        let Some(timers) = self.routes.remove(&route) else { return 0 };
-        let (mut next, mut removed) = (timers.first(), 0);
+    pub fn remove_all(&mut self, of_route: &mut RouteTimers) -> usize {
+        let Some(route) = self.find(std::mem::take(of_route)) else { return 0 };
+        let (mut next, mut removed) = (self.routes.remove(route).timers.first(), 0);
         while let Some(index) = next {
-            next = self.timers.at(index).of_route.next();
+            next = self.timers.at(index).in_route.next();
             self.leave_queue(index);
             self.timers.remove(index);
             removed += 1;
         }
         removed
+    }
+
+    /// Whether a route has a timer.
+    pub fn has_any(&self, of_route: RouteTimers) -> bool {
+        self.find(of_route).is_some()
     }
 
     /// Takes one timer that is due at `now`; nothing when this tick is over, or not yet due.
@@ -292,15 +316,20 @@ impl<R: Copy + Eq + Hash, A: Copy + Eq> Timers<R, A> {
         self.queues.find(queue.0).filter(|index| !self.queues.at(*index).is_closing).ok_or(TimerError::Invalid)
     }
 
+    /// The index of a route that has timers.
+    fn find(&self, of_route: RouteTimers) -> Option<u32> {
+        of_route.0.and_then(|handle| self.routes.find(handle))
+    }
+
     /// A route's timer for an action. There are as many to look through as there are kinds of actions, at most.
-    fn timer(&self, route: R, action: A) -> Option<u32> {
-        let mut next = self.routes.get(&route)?.first();
+    fn timer(&self, route: u32, action: A) -> Option<u32> {
+        let mut next = self.routes.at(route).timers.first();
         while let Some(index) = next {
             let timer = self.timers.at(index);
             if timer.action == action {
                 return Some(index);
             }
-            next = timer.of_route.next();
+            next = timer.in_route.next();
         }
         None
     }
@@ -309,14 +338,14 @@ impl<R: Copy + Eq + Hash, A: Copy + Eq> Timers<R, A> {
     fn take(&mut self, index: u32) -> Expired<R, A> {
         let queue = QueueId(self.queues.handle(self.timers.at(index).queue));
         self.leave_queue(index);
-        let route = self.timers.at(index).route;
-        if let Some(of_this) = self.routes.get_mut(&route) {
-            of_this.unlink(&mut self.timers, index, |timer| &mut timer.of_route);
-            if of_this.is_empty() {
-                self.routes.remove(&route);
-            }
+        let place = self.timers.at(index).route;
+        let Route { route, timers } = self.routes.at_mut(place);
+        let route = *route;
+        timers.unlink(&mut self.timers, index, |timer| &mut timer.in_route);
+        if timers.is_empty() {
+            self.routes.remove(place);
         }
-        let Timer { route, action, added, .. } = self.timers.remove(index);
+        let Timer { action, added, .. } = self.timers.remove(index);
         Expired { route, action, queue, added }
     }
 
@@ -349,13 +378,20 @@ struct Queue {
 }
 
 #[derive(Debug)]
-struct Timer<R, A> {
-    route: R,
-    action: A,
-    queue: u32,
+struct Timer<A> {
     added: u64,
+    queue: u32,
+    route: u32,
     in_queue: Links,
-    of_route: Links,
+    in_route: Links,
+    action: A,
+}
+
+/// A route with its timers, at least one.
+#[derive(Debug)]
+struct Route<R> {
+    route: R,
+    timers: List,
 }
 
 /// A tick that is not over.

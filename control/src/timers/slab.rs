@@ -59,13 +59,18 @@ impl<T> Slab<T> {
         self.len
     }
 
+    /// Whether there is no room for another.
+    pub(super) const fn is_full(&self) -> bool {
+        self.len >= self.limit || (self.free == NONE && self.slots.len() >= NONE as usize)
+    }
+
     /// Puts a value in, if there is room; returns its index.
     pub(super) fn insert(&mut self, value: T) -> Option<u32> {
-        if self.len >= self.limit {
+        if self.is_full() {
             return None;
         }
         let index = if self.free == NONE {
-            let index = u32::try_from(self.slots.len()).ok().filter(|index| *index != NONE)?;
+            let index = u32::try_from(self.slots.len()).ok()?;
             self.slots.push(Slot { generation: 0, content: Content::Value(value) });
             index
         } else {
