@@ -1,11 +1,13 @@
 //! Timers on routes: what is deleted when, and in how many publishes (rt_timer(9), rows TM of the project's table).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boundary::NextHop;
 use control::config;
 use control::{Setup, TimerAction};
 use control_api::{ErrorKind, Network, QueueName, Reply, Request, RouteFilter, Selection, Target, TimerQueue};
+use proptest::prelude::*;
 
 use crate::scene::*;
 
@@ -335,4 +337,127 @@ fn there_is_an_end_to_queues() {
     assert_eq!(refused.kind, ErrorKind::Busy);
     scene.done(destroy("q7", false));
     scene.done(create("another", 5));
+}
+
+/// What people ask, in any order: queues `a` to `d`, and routes 10.0.0.0/16 to 10.5.0.0/16.
+#[derive(Debug, Clone)]
+enum Step {
+    Create(u8, u64),
+    Change(u8, u64),
+    Destroy(u8, bool),
+    AddRoute(u8),
+    DeleteRoute(u8),
+    Arm(u8, u8),
+    Clear(u8),
+    Pass(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let period = || prop_oneof![0..5_u64, 0..60_u64, any::<u64>()];
+    let (queues, routes) = (0..4_u8, 0..6_u8);
+    prop_oneof![
+        2 => (queues.clone(), period()).prop_map(|(queue, period)| Step::Create(queue, period)),
+        1 => (queues.clone(), period()).prop_map(|(queue, period)| Step::Change(queue, period)),
+        1 => (queues.clone(), any::<bool>()).prop_map(|(queue, runs)| Step::Destroy(queue, runs)),
+        4 => routes.clone().prop_map(Step::AddRoute),
+        1 => routes.clone().prop_map(Step::DeleteRoute),
+        6 => (queues, routes.clone()).prop_map(|(queue, route)| Step::Arm(queue, route)),
+        1 => routes.prop_map(Step::Clear),
+        5 => prop_oneof![3 => 0..3_u64, 1 => 0..100_u64].prop_map(Step::Pass),
+    ]
+}
+
+/// The plain meaning: who is there, who is on which queue since when.
+#[derive(Debug, Default)]
+struct Model {
+    periods: BTreeMap<u8, u64>,
+    routes: BTreeMap<u8, Option<(u8, u64)>>,
+    /// The second of the last tick: there is one in each.
+    ticked: u64,
+}
+
+impl Model {
+    /// Whether a request is granted, and what becomes of it if it is.
+    fn does(&mut self, step: &Step, now: u64) -> bool {
+        let on = |armed: &Option<(u8, u64)>, queue: u8| armed.is_some_and(|(on, _)| on == queue);
+        match *step {
+            Step::Create(queue, period) => {
+                let is_new = !self.periods.contains_key(&queue);
+                self.periods.entry(queue).or_insert(period);
+                is_new
+            }
+            Step::Change(queue, period) => self.periods.get_mut(&queue).map(|old| *old = period).is_some(),
+            Step::Destroy(queue, true) => {
+                self.routes.retain(|_, armed| !on(armed, queue));
+                self.periods.remove(&queue).is_some()
+            }
+            Step::Destroy(queue, false) => {
+                self.routes.values_mut().filter(|armed| on(armed, queue)).for_each(|armed| *armed = None);
+                self.periods.remove(&queue).is_some()
+            }
+            Step::AddRoute(route) => {
+                let is_new = !self.routes.contains_key(&route);
+                self.routes.entry(route).or_insert(None);
+                is_new
+            }
+            Step::DeleteRoute(route) => self.routes.remove(&route).is_some(),
+            Step::Arm(queue, route) => match self.routes.get_mut(&route) {
+                Some(armed) if self.periods.contains_key(&queue) => {
+                    *armed = Some((queue, now));
+                    true
+                }
+                Some(_) | None => false,
+            },
+            Step::Clear(route) => self.routes.get_mut(&route).map(|armed| *armed = None).is_some(),
+            Step::Pass(_) => true,
+        }
+    }
+
+    fn tick(&mut self, now: u64) {
+        if std::mem::replace(&mut self.ticked, now) == now {
+            return;
+        }
+        let periods = &self.periods;
+        let is_over = |(queue, added): (u8, u64)| added.saturating_add(periods[&queue]) < now;
+        self.routes.retain(|_, armed| !armed.is_some_and(is_over));
+    }
+}
+
+proptest! {
+    // S1.01 S1.03 S1.04 S1.05 S1.06 S1.15 S1.17 S1.18 S1.19 S1.20
+    #[test]
+    fn whatever_is_asked_in_whatever_order_the_routes_that_are_there_are_those_that_should_be(
+        steps in proptest::collection::vec(step(), 0..80),
+    ) {
+        let name = |queue: u8| char::from(b'a' + queue).to_string();
+        let to = |route: u8| format!("10.{route}.0.0/16");
+        let mut scene = Scene::new();
+        let mut model = Model::default();
+        let mut now = 1;
+        for step in steps {
+            let request = match step {
+                Step::Create(queue, period) => create(&name(queue), period),
+                Step::Change(queue, period) => change(&name(queue), period),
+                Step::Destroy(queue, runs) => destroy(&name(queue), runs),
+                Step::AddRoute(route) => Request::RouteAdd { to: network(&to(route)), target: Target::Blackhole },
+                Step::DeleteRoute(route) => Request::RouteDel { to: network(&to(route)) },
+                Step::Arm(queue, route) => add(&name(queue), &to(route)),
+                Step::Clear(route) => clear(&to(route)),
+                Step::Pass(seconds) => {
+                    now += seconds;
+                    scene.pass(Duration::from_secs(seconds));
+                    model.tick(now);
+                    continue;
+                }
+            };
+            prop_assert_eq!(scene.ask(request).is_ok(), model.does(&step, now), "{:?}", step);
+            for route in 0..6 {
+                prop_assert_eq!(scene.has(&to(route)), model.routes.contains_key(&route), "{} after {:?}", route, step);
+            }
+            for queue in 0..4 {
+                let on_it = model.routes.values().filter(|armed| armed.is_some_and(|(on, _)| on == queue)).count();
+                prop_assert_eq!(scene.timers(&name(queue)), model.periods.get(&queue).map(|_| on_it));
+            }
+        }
+    }
 }
