@@ -19,14 +19,16 @@ impl Dpdk {
     pub(crate) fn start() -> Result<Self, String> {
         let pages = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
         let free: usize = std::fs::read_to_string(pages).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        let mut arguments = vec!["lpm-report", "--in-memory", "--no-pci", "--no-telemetry", "--log-level=3", "-l", "0"];
+        let mut arguments = vec!["lpm-report", "--no-pci", "--no-telemetry", "--log-level=3", "-l", "0"];
         arguments.push("--force-max-simd-bitwidth=512");
         if free < PAGES_WANTED {
             eprintln!(
                 "note: {free} free large pages, DPDK's tables want {PAGES_WANTED}: they get small ones, and are slower; \
                  `echo {PAGES_WANTED} > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages` gives them theirs"
             );
-            arguments.extend(["--no-huge", "-m", "6144"]);
+            arguments.extend(["--no-shconf", "--no-huge", "-m", "6144"]);
+        } else {
+            arguments.push("--in-memory");
         }
         let arguments: Vec<CString> =
             arguments.into_iter().map(|text| CString::new(text).expect("no argument has a zero in it")).collect();
@@ -250,7 +252,7 @@ impl Engine<Ipv6Addr> for Table {
 }
 
 /// Large pages that all of the report's tables take at most at one time.
-const PAGES_WANTED: usize = 2600;
+const PAGES_WANTED: usize = 1200;
 
 #[link(name = "lpm_report_peers", kind = "static")]
 #[link(name = "rte_fib")]

@@ -46,20 +46,30 @@ struct Args {
     #[arg(long)]
     plot: Option<PathBuf>,
     /// Quiet samples wanted of each measurement.
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 25)]
     samples: usize,
     /// Seconds that one comparison waits for these, at most.
     #[arg(long, default_value_t = 4)]
     patience: u64,
-    /// Leaves out `rte_lpm`, which takes a minute to load a full table.
+    /// Leaves out engines with this in their name: `rte_lpm` takes a minute to load a full table.
     #[arg(long)]
-    without_rte_lpm: bool,
+    without: Vec<String>,
+    /// Addresses at a time.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 32, 64, 256], value_parser = clap::value_parser!(u16).range(1..=256))]
+    bursts: Vec<u16>,
     /// Addresses, one per line, for `--print-matches`.
     #[arg(long, requires = "print_matches")]
     keys: Option<PathBuf>,
     /// Prints the matching prefix and next hop of each key, and measures nothing.
     #[arg(long, requires = "keys")]
     print_matches: bool,
+}
+
+impl Args {
+    /// Whether an engine is to be left out.
+    fn is_without(&self, engine: &str) -> bool {
+        self.without.iter().any(|part| engine.contains(part))
+    }
 }
 
 #[global_allocator]
@@ -156,7 +166,7 @@ fn measure_all(args: &Args, routes: &Routes, dpdk: Dpdk) -> Result<Report, Strin
     let mut fib_4b = filled4(dpdk, fill_fib(4, RTE_FIB_4B)?, &routes.v4, &mut tables);
     let fib_2b = filled4(dpdk, fill_fib(2, RTE_FIB_2B)?, &routes.v4, &mut tables);
     let mut peers4: Vec<Box<dyn Engine<Ipv4Addr>>> = vec![Box::new(fib_2b)];
-    if !args.without_rte_lpm {
+    if !args.is_without("rte_lpm x4") {
         let lpm = dpdk::Table::new(dpdk, "rte_lpm x4", Kind::Lpm, routes.v4.len() + 1000, 16 << 10)?;
         peers4.push(Box::new(filled4(dpdk, (lpm, "rte_lpm x4"), &routes.v4, &mut tables)));
     }
@@ -167,6 +177,7 @@ fn measure_all(args: &Args, routes: &Routes, dpdk: Dpdk) -> Result<Report, Strin
         engines::of_prefix_trie4(engines::prefix_trie4(&routes.v4))
     })));
     let mut worker = Vec::new();
+    peers4.retain(|engine| !args.is_without(engine.name()));
     for workload in Workload::ALL {
         let keys = workload.keys(&routes.v4);
         let mut ours = Ours(fib4.clone());
@@ -263,7 +274,7 @@ fn compare<A: Address>(
         }
     }
     let mut lookups = Vec::new();
-    for burst in BURSTS {
+    for burst in args.bursts.iter().map(|burst| usize::from(*burst)) {
         let taking_part: Vec<usize> = (0..engines.len()).filter(|n| burst == 1 || engines[*n].has_bursts()).collect();
         let samples = in_turns(gate, taking_part.len(), args.samples, |n| engines[taking_part[n]].sweep(keys, burst));
         for (n, samples) in taking_part.iter().zip(samples) {
@@ -366,6 +377,7 @@ fn measure_v6(
     peers.push(Box::new(built(V6, engines::PREFIX_TRIE, tables, || {
         engines::of_prefix_trie6(engines::prefix_trie6(routes))
     })));
+    peers.retain(|engine| !args.is_without(engine.name()));
     let mut lookups = Vec::new();
     for workload in Workload::ALL {
         let mut ours = Ours(fib.clone());
@@ -422,9 +434,6 @@ fn mebibytes(bytes: usize) -> f64 {
 }
 
 const _: () = assert!(KEYS.is_multiple_of(64 * 4));
-
-/// Addresses at a time.
-const BURSTS: [usize; 4] = [1, 32, 64, 256];
 
 const OURS: &str = "ferry lpm";
 const RTE_FIB_4B: &str = "rte_fib 4 B";

@@ -4,6 +4,7 @@
 //! sample, and a short loop that fits the first cache is timed before and after each sample: only samples between two quick
 //! ones count. What is timed is the processor's time of this thread, so that being interrupted costs nothing. Ratios of engines measured in turns survive what absolute figures do not.
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,8 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) struct Gate {
     table: Vec<u32>,
     places: Vec<u32>,
-    /// The shortest the probe has taken.
-    best: Duration,
+    /// The shortest the probe has taken so far: on a machine that was never quiet yet, that is to be learned.
+    best: Cell<Duration>,
     /// How long one comparison may wait for quiet.
     patience: Duration,
 }
@@ -23,15 +24,11 @@ impl Gate {
     /// Learns, for a second, how fast this machine is.
     pub(crate) fn new(patience: Duration) -> Self {
         let places = (0..2048_u64).map(|n| (crate::noise::mixed(n) % 4096) as u32).collect();
-        let mut gate = Self { table: (0..4096).collect(), places, best: Duration::MAX, patience };
+        let gate = Self { table: (0..4096).collect(), places, best: Cell::new(Duration::MAX), patience };
         let start = Instant::now();
-        let mut probes = Vec::new();
         while start.elapsed() < Duration::from_secs(1) {
-            probes.push(gate.probe());
+            gate.probe();
         }
-        probes.sort();
-        // Not the very best: that one may be a clock's whim.
-        gate.best = probes[probes.len() / 100];
         gate
     }
 
@@ -39,7 +36,7 @@ impl Gate {
     pub(crate) fn is_quiet(&self) -> bool {
         self.probe();
         let probe = self.probe().min(self.probe());
-        probe.as_secs_f64() * QUIET <= self.best.as_secs_f64()
+        probe.as_secs_f64() * QUIET <= self.best.get().as_secs_f64()
     }
 
     fn probe(&self) -> Duration {
@@ -53,7 +50,9 @@ impl Gate {
             }
         }
         black_box(sum);
-        start.elapsed()
+        let probe = start.elapsed();
+        self.best.set(self.best.get().min(probe));
+        probe
     }
 }
 
@@ -79,13 +78,14 @@ impl Samples {
         self.quiet.len()
     }
 
-    /// The median of the quiet samples. Where there are too few, the best third of all stands in.
+    /// Nearly the fastest of the quiet samples, the 5th percentile; of all, where too few are quiet. Strangers only ever
+    /// make a sample longer.
     pub(crate) fn seconds(&self) -> f64 {
         if self.quiet.len() >= ENOUGH {
-            return percentile(&self.quiet, 50);
+            return percentile(&self.quiet, 5);
         }
         let all: Vec<f64> = self.quiet.iter().chain(&self.noisy).copied().collect();
-        percentile(&all, 20)
+        percentile(&all, 5)
     }
 }
 
@@ -122,5 +122,5 @@ pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
 /// A probe at 82 % of the best is quiet.
 const QUIET: f64 = 0.82;
 
-/// Quiet samples that a median can be taken of.
-const ENOUGH: usize = 3;
+/// Quiet samples that can do without the others.
+const ENOUGH: usize = 10;

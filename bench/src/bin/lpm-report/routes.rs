@@ -59,22 +59,25 @@ fn with_hops<A: Address>(prefixes: BTreeSet<Prefix<A>>, next_hops: u32) -> Vec<R
     prefixes.into_iter().map(|prefix| Route { prefix, hop: hop(prefix) }).collect()
 }
 
-/// Seven of eight prefixes lie a little after one made before them, as allocations do; the others anywhere.
+/// Most prefixes lie a little after one made before them, as allocations do, the others anywhere in some regions.
 fn made_up<A: Address>(lengths: &[(u8, usize)], first: u128, last: u128) -> BTreeSet<Prefix<A>> {
     let mut noise = Noise(1);
+    let (region_bits, regions) = if A::BITS == 32 { (18, 6000) } else { (109, 350) };
+    let regions: Vec<u128> =
+        (0..regions).map(|_| (first + noise.next_wide() % (last - first)) >> region_bits << region_bits).collect();
     let mut made: BTreeSet<Prefix<A>> = BTreeSet::new();
     let mut order: Vec<u128> = Vec::new();
     for (len, count) in lengths {
         let wanted = made.len() + count;
         let size = 1_u128 << (A::BITS - len);
         while made.len() < wanted {
-            let near = if order.is_empty() || noise.below(8) == 0 {
-                first + noise.next_wide() % (last - first)
+            let number = if order.is_empty() || noise.below(16) == 0 {
+                regions[noise.below(regions.len())] + noise.next_wide() % (1 << region_bits)
             } else {
                 order[noise.below(order.len())].wrapping_add(size * noise.below(64) as u128)
             };
-            if (first..=last).contains(&near) {
-                let prefix = Prefix::containing(A::from_number(near), *len);
+            if (first..=last).contains(&number) {
+                let prefix = Prefix::containing(A::from_number(number), *len);
                 if made.insert(prefix) {
                     order.push(prefix.address().to_number());
                 }
