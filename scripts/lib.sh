@@ -55,3 +55,10 @@ need_packages() {
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
+
+remove_namespace() {
+    [[ -e /run/netns/$1 ]] || return 0
+    # Whoever still runs in there would keep its interfaces alive.
+    ip netns pids "$1" | xargs -r kill -9
+    ip netns delete "$1"
+}
