@@ -33,6 +33,11 @@ impl<T> Publisher<T> {
         self.current.load_full()
     }
 
+    /// The oldest snapshot that a reader may still stand on: the current one, if all have moved on.
+    pub fn oldest(&self) -> Arc<T> {
+        self.retired.first().map_or_else(|| self.current(), Arc::clone)
+    }
+
     /// Makes `next` current. Each worker moves to it at the start of one of its next turns.
     pub fn publish(&mut self, next: T) {
         self.retired.push(self.current.swap(Arc::new(next)));
@@ -84,8 +89,10 @@ mod tests {
         reader.pin();
         publisher.publish(2);
         assert_eq!(publisher.reclaim(), 1, "the reader still stands on the first");
+        assert_eq!(*publisher.oldest(), 1);
         reader.pin();
         assert_eq!(publisher.reclaim(), 0);
+        assert_eq!(*publisher.oldest(), 2);
     }
 
     #[test]
