@@ -11,10 +11,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use control_api::{ApiError, ErrorKind, Network, QueueName, TimerQueue};
+use control_api::{ApiError, ErrorKind, Network, QueueName, RouteFlags, TimerQueue};
 
 use crate::control::Control;
 use crate::rib::Protocol;
+use crate::routes::MAIN;
 use crate::time::Timestamp;
 use crate::timers::{Destroy, Expired, Limits, QueueId, RouteTimers, TimerError, Timers};
 
@@ -248,11 +249,11 @@ impl Control {
         let Expired { route, action, added, .. } = expired;
         let RouteKey { network, protocol } = route;
         match action {
-            TimerAction::Delete if protocol == Protocol::Static => {
-                self.counts.routes_expired += u64::from(self.routes.remove(network, protocol));
+            TimerAction::Delete if !self.is_pinned(route) => {
+                self.counts.routes_expired += u64::from(self.routes.remove(MAIN, network, protocol).is_some());
             }
             TimerAction::Delete => {
-                tracing::warn!(%network, "a timer cannot delete a route that follows from a port's address");
+                tracing::warn!(%network, "a timer cannot delete a pinned route, as those of a port's addresses are");
                 self.counts.expiries_refused += 1;
             }
             TimerAction::Call(TimerFnId(function)) => {
@@ -266,15 +267,15 @@ impl Control {
         self.callouts.queues.get(name).copied().ok_or_else(|| no_queue(name))
     }
 
-    /// The route to exactly `network` that timers are put on: the static one, which alone can be deleted, if there is one.
+    fn is_pinned(&self, RouteKey { network, protocol }: RouteKey) -> bool {
+        let route = self.routes.get(MAIN, network, protocol);
+        route.is_some_and(|entry| entry.flags().contains(RouteFlags::PINNED))
+    }
+
+    /// The route to exactly `network` of the main table, that timers are put on.
     fn timed_route(&self, network: Network) -> Result<RouteKey, ApiError> {
-        let is_static = self.routes.get(network, Protocol::Static).is_some();
-        let protocol = if is_static {
-            Some(Protocol::Static)
-        } else {
-            self.routes.best(network).filter(|found| found.way.is_listed()).map(|found| found.protocol)
-        };
-        protocol.map(|protocol| RouteKey { network, protocol }).ok_or_else(|| {
+        let best = self.routes.best(MAIN, network).filter(|entry| entry.facts().leads.is_listed());
+        best.map(|entry| entry.protocol()).map(|protocol| RouteKey { network, protocol }).ok_or_else(|| {
             ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
                 .with_hint("see `route show` for those there are")
         })

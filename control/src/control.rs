@@ -16,7 +16,8 @@ use crate::neighbours::Neighbours;
 use crate::packets::Packet;
 use crate::ports::{self, PortInfo, Ports};
 use crate::rib::{Protocol, Way};
-use crate::routes::Routes;
+use crate::route::Facts;
+use crate::routes::{Fibs, MAIN, Routes};
 use crate::time::Timestamp;
 
 /// Where frames of the control thread go.
@@ -56,7 +57,9 @@ pub struct WorkerInfo {
 pub struct Setup {
     /// The ports, by [`PortId`]: the same, and in the same order, as in the first forwarding state.
     pub ports: Vec<PortInfo>,
-    /// Static routes.
+    /// How many tables of routes there may be.
+    pub fibs: Fibs,
+    /// Static routes, of the main table.
     pub routes: Vec<config::Route>,
     /// Static neighbours.
     pub neighbours: Vec<config::Neighbour>,
@@ -75,6 +78,7 @@ impl Setup {
         };
         Self {
             ports: config.ports().iter().zip(states).map(port).collect(),
+            fibs: Fibs::default(),
             routes: config.routes().to_vec(),
             neighbours: config.neighbours().to_vec(),
             assume_neighbours: false,
@@ -134,11 +138,11 @@ impl Control {
         hardware: Box<dyn Hardware>,
         now: Timestamp,
     ) -> Self {
-        let Setup { ports, routes, neighbours, assume_neighbours } = setup;
+        let Setup { ports, fibs, routes, neighbours, assume_neighbours } = setup;
         let mut control = Self {
             neighbours: Neighbours::new(ports.len()),
             ports: Ports::new(ports),
-            routes: Routes::new(publisher),
+            routes: Routes::new(publisher, fibs),
             callouts: Callouts::default(),
             limits: Limits::default(),
             counts: ControlCounts::default(),
@@ -199,6 +203,8 @@ impl Control {
             Request::RouteDel { to } => self.delete_route(to).map(|()| Reply::Done),
             Request::RouteGet { address } => self.route_to(address).map(Reply::Route),
             Request::RouteShow { filter } => self.shown_routes(&filter).map(Reply::Routes),
+            Request::RouteMessage(message) => self.route_message(&message).map(Reply::Route),
+            Request::RouteFlush { filter } => self.flush_routes(&filter).map(Reply::Flushed),
             Request::NeighShow { dev } => self.shown_neighbours(dev.as_deref(), now).map(Reply::Neighbours),
             Request::PortShow { name } => self.shown_ports(name.as_deref()).map(Reply::Ports),
             Request::TimerList => Ok(Reply::Timers(self.timer_queues())),
@@ -237,6 +243,11 @@ impl Control {
         self.routes.publish();
     }
 
+    /// The routes of all tables, to look up in.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
     /// What was done that no worker counts.
     pub fn counts(&self) -> ControlCounts {
         ControlCounts { neighbour_overflowed: self.neighbours.overflowed(), ..self.counts }
@@ -251,16 +262,25 @@ impl Control {
     fn add_port_routes(&mut self) {
         for (id, port) in self.ports.iter() {
             for own in &port.addresses {
-                self.routes.set(Network::host(own.address()), Protocol::Local, Way::Local);
+                let mut set = |network, protocol, leads| {
+                    let mut facts = Facts::of(leads, network, protocol);
+                    facts.ifa = Some(own.address());
+                    facts.metrics.mtu = port.state.mtu.bytes().into();
+                    self.routes.set(MAIN, network, protocol, facts);
+                };
+                // Nobody's address would take the place of the default route (`rt_ifa_addlocal`).
+                if !own.address().is_unspecified() {
+                    set(Network::host(own.address()), Protocol::Local, Way::Local);
+                }
                 // A network of one address has no link to lead to.
                 if own.network() != Network::host(own.address()) {
-                    self.routes.set(own.network(), Protocol::Connected, Way::Link(id));
+                    set(own.network(), Protocol::Connected, Way::Link(id));
                 }
                 for nobody in ports::not_hosts(*own) {
-                    self.routes.set(Network::host(nobody), Protocol::Local, Way::Broadcast);
+                    set(Network::host(nobody), Protocol::Local, Way::Broadcast);
                 }
                 if let Some(anycast) = ports::anycast(*own) {
-                    self.routes.set(Network::host(anycast), Protocol::Local, Way::Anycast);
+                    set(Network::host(anycast), Protocol::Local, Way::Anycast);
                 }
             }
         }

@@ -1,53 +1,176 @@
 //! Requests that change routes: each is checked to its end before anything changes.
+//!
+//! A route is asked for in the words of `ip(8)`, a network and where it leads, or in those of `route(4)`, with flags and
+//! metrics ([`RouteMessage`]). Both end in the same table. What follows from a port's address has its route already, so
+//! nobody can add another to the same network, neither here nor in the configuration.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use boundary::PortId;
-use control_api::{ApiError, ErrorKind, Family, Network, Target};
+use control_api::{ApiError, ErrorKind, Family, Network, Route, RouteFilter, RouteFlags, RouteMessage, Target, Verb};
+use lpm::{Address, Prefix};
 
 use crate::config;
 use crate::control::Control;
 use crate::packets::is_link_local;
 use crate::rib::{Protocol, Way};
+use crate::route::{Facts, Held, RouteEntry};
+use crate::routes::MAIN;
 
 impl Control {
     /// Adds a static route where there is none.
     pub(crate) fn add_route(&mut self, network: Network, target: &Target) -> Result<(), ApiError> {
-        let way = self.way_of(network, target)?;
-        if self.routes.get(network, Protocol::Static).is_some() {
-            return Err(ApiError::new(ErrorKind::Exists, format!("there is a route to {network}"))
-                .with_hint("use `route replace` to change it"));
-        }
-        self.set_static(network, way);
+        let leads = self.forwarded_way_of(network, target)?;
+        self.refuse_a_second(MAIN, network, RouteFlags::empty())?;
+        self.set_static(network, leads);
         Ok(())
     }
 
     /// Adds a static route, or puts it in place of the one there is.
     pub(crate) fn replace_route(&mut self, network: Network, target: &Target) -> Result<(), ApiError> {
-        let way = self.way_of(network, target)?;
-        self.set_static(network, way);
+        let leads = self.forwarded_way_of(network, target)?;
+        if self.routes.get(MAIN, network, Protocol::Static).is_none_or(|entry| is_pinned(entry)) {
+            self.refuse_a_second(MAIN, network, RouteFlags::empty())?;
+        }
+        self.set_static(network, leads);
         Ok(())
     }
 
     /// Removes a static route.
     pub(crate) fn delete_route(&mut self, network: Network) -> Result<(), ApiError> {
-        if self.routes.remove(network, Protocol::Static) {
-            return Ok(());
-        }
-        Err(match self.routes.best(network) {
-            Some(_) => ApiError::new(
-                ErrorKind::NotAllowed,
-                format!("the route to {network} follows from a port's address and cannot be removed"),
-            )
-            .with_hint("change the port's addresses in the configuration"),
-            None => ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
-                .with_hint("see `route show` for those there are"),
-        })
+        let entry = self.changeable(MAIN, network, RouteFlags::empty())?;
+        self.routes.remove(MAIN, network, entry.protocol());
+        Ok(())
     }
 
-    pub(crate) fn set_static(&mut self, network: Network, way: Way) {
-        self.routes.set(network, Protocol::Static, way);
-        if let Way::Gateway(port, gateway) = way
+    /// Removes the static routes that a filter selects, but pinned ones; returns how many.
+    pub(crate) fn flush_routes(&mut self, filter: &RouteFilter) -> Result<usize, ApiError> {
+        if let Some(name) = &filter.dev {
+            self.ports.named(name)?;
+        }
+        self.permitted_fib(filter.fib)?;
+        let all = self.routes.iter(filter.fib);
+        let chosen = all.filter(|entry| !is_pinned(entry) && filter.selects(&self.shown_route(entry)));
+        let chosen: Vec<_> = chosen.map(|entry| (entry.prefix(), entry.protocol())).collect();
+        for (network, protocol) in &chosen {
+            self.routes.remove(filter.fib, *network, *protocol);
+        }
+        Ok(chosen.len())
+    }
+
+    /// Does what a message says of one route; answers with the route as it is then, or as it was.
+    pub(crate) fn route_message(&mut self, message: &RouteMessage) -> Result<Route, ApiError> {
+        self.permitted_fib(message.fib)?;
+        let entry = match message.verb {
+            Verb::Add => self.add_entry(message),
+            Verb::Delete => self.delete_entry(message),
+            Verb::Change => self.change_entry(message),
+            Verb::Get => self.entry_asked_for(message),
+            Verb::Lock => self.lock_entry(message),
+        }?;
+        Ok(self.shown_route(&entry))
+    }
+
+    fn add_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
+        let network = destination(message)?;
+        let given = message.flags.unwrap_or(RouteFlags::STATIC);
+        if given.contains(RouteFlags::GATEWAY) && !matches!(message.target, Some(Target::Via { .. })) {
+            return Err(ApiError::new(ErrorKind::Invalid, format!("the route to {network} has no gateway to go to")));
+        }
+        let Some(target) = &message.target else {
+            return Err(ApiError::new(ErrorKind::Invalid, format!("the route to {network} leads nowhere"))
+                .with_hint("give it a gateway or a port, or make it a blackhole"));
+        };
+        let leads = self.way_of(network, target)?;
+        self.refuse_a_second(message.fib, network, given)?;
+        let mut facts = self.facts_of(network, leads);
+        facts.flags.remove(RouteFlags::STATIC);
+        facts.flags |= given & RouteFlags::SETTABLE;
+        if facts.flags.contains(RouteFlags::HOST) {
+            // A host is no template for others.
+            facts.flags.remove(RouteFlags::CLONING);
+        }
+        self.say_metrics(&mut facts, message);
+        Ok(self.set_facts(message.fib, network, facts))
+    }
+
+    fn delete_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
+        let network = destination(message)?;
+        let entry = self.changeable(message.fib, network, message.flags.unwrap_or_default())?;
+        if let Some(target) = &message.target
+            && self.way_of(network, target)? != entry.facts().leads
+        {
+            return Err(ApiError::new(ErrorKind::NotFound, format!("the route to {network} leads elsewhere")));
+        }
+        self.routes.remove(message.fib, network, entry.protocol());
+        Ok(entry)
+    }
+
+    fn change_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
+        let network = destination(message)?;
+        let entry = self.changeable(message.fib, network, message.flags.unwrap_or_default())?;
+        let _held = held(&entry)?;
+        let mut facts = entry.facts();
+        if let Some(target) = &message.target {
+            let leads = self.way_of(network, target)?;
+            facts.flags -= facts.leads.flags();
+            facts.flags |= leads.flags();
+            facts.leads = leads;
+            facts.ifa = self.speaks_by(network, leads);
+        }
+        if let Some(given) = message.flags {
+            facts.flags = (facts.flags - RouteFlags::CHANGEABLE) | (given & RouteFlags::CHANGEABLE);
+        }
+        if matches!(facts.leads, Way::Blackhole | Way::Unreachable)
+            && !facts.flags.intersects(RouteFlags::BLACKHOLE | RouteFlags::REJECT)
+        {
+            if message.target.is_none() {
+                return Err(ApiError::new(ErrorKind::Invalid, format!("the route to {network} would lead nowhere"))
+                    .with_hint("give it a gateway or a port as well"));
+            }
+            facts.flags |= facts.leads.flags();
+        }
+        self.say_metrics(&mut facts, message);
+        self.routes.change(&entry, facts);
+        self.assume_gateway(facts.leads);
+        Ok(entry)
+    }
+
+    fn lock_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
+        let network = destination(message)?;
+        let entry = self.changeable(message.fib, network, message.flags.unwrap_or_default())?;
+        let _held = held(&entry)?;
+        let mut facts = entry.facts();
+        facts.metrics.lock(message.inits, message.metrics.locks);
+        self.routes.change(&entry, facts);
+        Ok(entry)
+    }
+
+    /// The route to exactly a network, or without a mask the one that a packet to the address takes.
+    fn entry_asked_for(&self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
+        let (found, asked) = if message.netmask.is_some() {
+            let network = destination(message)?;
+            (self.routes.best(message.fib, network), network.to_string())
+        } else {
+            (self.routes.towards(message.fib, message.dst), message.dst.to_string())
+        };
+        found.cloned().ok_or_else(|| ApiError::new(ErrorKind::NotFound, format!("no route leads to {asked}")))
+    }
+
+    pub(crate) fn set_static(&mut self, network: Network, leads: Way) {
+        let facts = self.facts_of(network, leads);
+        self.set_facts(MAIN, network, facts);
+    }
+
+    fn set_facts(&mut self, fib: u16, network: Network, facts: Facts) -> Arc<RouteEntry> {
+        let entry = self.routes.set(fib, network, Protocol::Static, facts);
+        self.assume_gateway(facts.leads);
+        entry
+    }
+
+    fn assume_gateway(&mut self, leads: Way) {
+        if let Way::Gateway(port, gateway) = leads
             && self.assume_neighbours
             && self.neighbours.has_room_for((gateway, port))
         {
@@ -55,12 +178,90 @@ impl Control {
         }
     }
 
+    /// What a static route says of itself unless a person says more.
+    fn facts_of(&self, network: Network, leads: Way) -> Facts {
+        let mut facts = Facts::of(leads, network, Protocol::Static);
+        facts.ifa = self.speaks_by(network, leads);
+        facts.metrics.mtu = self.mtu_of(leads).unwrap_or(0);
+        facts
+    }
+
+    fn say_metrics(&self, facts: &mut Facts, message: &RouteMessage) {
+        facts.set_metrics(message.inits, &message.metrics, self.mtu_of(facts.leads));
+        facts.metrics.lock(message.inits, message.metrics.locks);
+    }
+
+    fn mtu_of(&self, leads: Way) -> Option<u32> {
+        leads.port().map(|port| self.ports.port(port).state.mtu.bytes().into())
+    }
+
+    /// The address of ours that packets by a route are sent from.
+    fn speaks_by(&self, network: Network, leads: Way) -> Option<IpAddr> {
+        match leads {
+            Way::Gateway(port, gateway) => self.ports.speaks_to(gateway, port),
+            Way::Link(port) => self.ports.speaks_to(network.address(), port),
+            Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => None,
+        }
+    }
+
+    /// Refuses a table there cannot be.
+    pub(crate) fn permitted_fib(&self, fib: u16) -> Result<(), ApiError> {
+        let fibs = self.routes.fibs();
+        if fibs.has(fib) {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorKind::Invalid, format!("there is no table {fib}"))
+            .with_hint(format!("name one from 0 to {}", fibs.count() - 1)))
+    }
+
+    /// Refuses a route where there is one already, unless the new one is pinned and the old one is not.
+    fn refuse_a_second(&self, fib: u16, network: Network, given: RouteFlags) -> Result<(), ApiError> {
+        let refused = |message: String, hint| Err(ApiError::new(ErrorKind::Exists, message).with_hint(hint));
+        match self.routes.best(fib, network) {
+            Some(entry) if entry.protocol() != Protocol::Static => refused(
+                format!("the route to {network} follows from a port's address already"),
+                "leave it, or change the port's addresses in the configuration",
+            ),
+            Some(entry) if is_pinned(entry) || !given.contains(RouteFlags::PINNED) => {
+                refused(format!("there is a route to {network}"), "use `route replace` to change it")
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The route to exactly `network`, if somebody who gives these flags may change or delete it.
+    fn changeable(&self, fib: u16, network: Network, given: RouteFlags) -> Result<Arc<RouteEntry>, ApiError> {
+        let refused = |message: String| ApiError::new(ErrorKind::NotAllowed, message);
+        let Some(entry) = self.routes.best(fib, network) else {
+            return Err(ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
+                .with_hint("see `route show` for those there are"));
+        };
+        let is_ours = entry.flags().intersects(RouteFlags::LOCAL | RouteFlags::BROADCAST);
+        match entry.protocol() {
+            Protocol::Local | Protocol::Connected if is_ours || !given.contains(RouteFlags::PINNED) => {
+                Err(refused(format!("the route to {network} follows from a port's address and cannot be removed"))
+                    .with_hint("change the port's addresses in the configuration"))
+            }
+            Protocol::Static if is_pinned(entry) && !given.contains(RouteFlags::PINNED) => {
+                Err(refused(format!("the route to {network} is pinned"))
+                    .with_hint("say `pinned` to change or delete it all the same"))
+            }
+            Protocol::Local | Protocol::Connected | Protocol::Static => Ok(Arc::clone(entry)),
+        }
+    }
+
+    /// Where a person wants a route for packets in transit to lead.
+    fn forwarded_way_of(&self, network: Network, target: &Target) -> Result<Way, ApiError> {
+        if network.address().is_multicast() && network.len() > 0 {
+            let message = format!("{network} is multicast, which is not forwarded");
+            return Err(ApiError::new(ErrorKind::Invalid, message));
+        }
+        self.way_of(network, target)
+    }
+
     /// Where a person wants a route to lead, with names and gateways found.
     fn way_of(&self, network: Network, target: &Target) -> Result<Way, ApiError> {
         let refused = |message| Err(ApiError::new(ErrorKind::Invalid, message));
-        if network.address().is_multicast() && network.len() > 0 {
-            return refused(format!("{network} is multicast, which is not forwarded"));
-        }
         if is_link_local(network.address()) && network.len() > 0 {
             return refused(format!("{network} is link-local, which is not forwarded"));
         }
@@ -106,6 +307,47 @@ impl Control {
             }
         }
     }
+}
+
+/// The lock of a route that is to be changed: nobody waits here for who has it.
+fn held(entry: &Arc<RouteEntry>) -> Result<Held, ApiError> {
+    Held::at_once(entry).ok_or_else(|| {
+        let message = format!("the route to {} is locked by somebody who changes it", entry.prefix());
+        ApiError::new(ErrorKind::Busy, message).with_hint("ask again")
+    })
+}
+
+/// Whether only somebody who says so may change it.
+fn is_pinned(entry: &RouteEntry) -> bool {
+    entry.flags().contains(RouteFlags::PINNED)
+}
+
+/// The network that a message is about: bits beyond its mask do not count, and a host has no mask.
+fn destination(message: &RouteMessage) -> Result<Network, ApiError> {
+    let is_host = message.flags.is_some_and(|flags| flags.contains(RouteFlags::HOST));
+    let network = match (message.dst, message.netmask) {
+        (dst, None) => Some(Network::host(dst)),
+        (dst, Some(_ignored)) if is_host => Some(Network::host(dst)),
+        (IpAddr::V4(dst), Some(IpAddr::V4(mask))) => len_of(mask).map(|len| Prefix::containing(dst, len).into()),
+        (IpAddr::V6(dst), Some(IpAddr::V6(mask))) => len_of(mask).map(|len| Prefix::containing(dst, len).into()),
+        (dst, Some(mask)) => {
+            let message = format!("{dst} is {}, its mask {mask} is {}", Family::of(dst), Family::of(mask));
+            return Err(ApiError::new(ErrorKind::FamilyMismatch, message));
+        }
+    };
+    network.ok_or_else(|| {
+        let mask = message.netmask.map(|mask| mask.to_string()).unwrap_or_default();
+        ApiError::new(ErrorKind::Invalid, format!("the mask {mask} has a hole"))
+            .with_hint("give one whose ones all come first")
+    })
+}
+
+/// How many bits a mask keeps; nothing if they do not all come first.
+fn len_of<A: Address>(mask: A) -> Option<u8> {
+    let bits = mask.to_number() << (128 - u32::from(A::BITS));
+    let len = bits.leading_ones();
+    let is_without_holes = len == 128 || bits << len == 0;
+    is_without_holes.then_some(len).and_then(|len| u8::try_from(len).ok())
 }
 
 impl From<config::Target> for Way {

@@ -13,11 +13,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use boundary::PortId;
+use control_api::{Family, Network, RouteFlags};
 use lpm::{Address, Change, Fib, FibWriter, NextHopId, Prefix};
 
 use crate::next_hops::Key;
+use crate::route::{Facts, RouteEntry, RouteId};
 
 /// Who wants a route, in the order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +31,25 @@ pub(crate) enum Protocol {
     Connected,
     /// A person, in the configuration or through the API.
     Static,
+}
+
+impl Protocol {
+    /// The number of its place in the order, as OpenBSD counts (`RTP_LOCAL` and so on).
+    pub(crate) const fn priority(self) -> u8 {
+        match self {
+            Self::Local => 1,
+            Self::Connected => 4,
+            Self::Static => 8,
+        }
+    }
+
+    /// The flags that say so: what follows from a port's address is not for protocols or people to take away.
+    pub(crate) const fn flags(self) -> RouteFlags {
+        match self {
+            Self::Local | Self::Connected => RouteFlags::PINNED,
+            Self::Static => RouteFlags::STATIC,
+        }
+    }
 }
 
 /// Where a route leads.
@@ -61,6 +83,18 @@ impl Way {
         }
     }
 
+    /// The flags that say so.
+    pub(crate) const fn flags(self) -> RouteFlags {
+        match self {
+            Self::Local | Self::Anycast => RouteFlags::LOCAL,
+            Self::Broadcast => RouteFlags::BROADCAST,
+            Self::Link(_) => RouteFlags::empty(),
+            Self::Gateway(..) => RouteFlags::GATEWAY,
+            Self::Blackhole => RouteFlags::BLACKHOLE,
+            Self::Unreachable => RouteFlags::REJECT,
+        }
+    }
+
     /// Whether a person would look for such a route: not if it follows from an address and is no host's.
     pub(crate) const fn is_listed(self) -> bool {
         !matches!(self, Self::Broadcast | Self::Anycast)
@@ -75,15 +109,6 @@ impl Way {
     }
 }
 
-/// A route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Route {
-    /// Where it leads.
-    pub(crate) way: Way,
-    /// The next hop it holds.
-    pub(crate) next_hop: NextHopId,
-}
-
 /// A neighbour whose MAC address is known.
 #[derive(Debug, Clone, Copy)]
 struct Host {
@@ -92,53 +117,79 @@ struct Host {
     is_entered: bool,
 }
 
-/// The routes and hosts of a family.
+/// The routes and hosts of a family, in one table; by default the one that workers forward by.
 #[derive(Debug)]
 pub(crate) struct Table<A: Address> {
-    routes: BTreeMap<(Prefix<A>, Protocol), Route>,
+    fib: u16,
+    routes: BTreeMap<(Prefix<A>, Protocol), Arc<RouteEntry>>,
+    /// Routes there ever were: the next one's number.
+    serial: u64,
     listed: usize,
     hosts: BTreeMap<(A, PortId), Host>,
+    forwarding: Option<Forwarding<A>>,
+}
+
+/// The forwarding table of workers, and how far it is behind.
+#[derive(Debug)]
+struct Forwarding<A: Address> {
     writer: FibWriter<A>,
     changes: Vec<Change<A>>,
 }
 
 impl<A: Address> Default for Table<A> {
     fn default() -> Self {
-        Self {
-            routes: BTreeMap::new(),
-            listed: 0,
-            hosts: BTreeMap::new(),
-            writer: FibWriter::default(),
-            changes: Vec::new(),
-        }
+        let forwarding = Some(Forwarding { writer: FibWriter::default(), changes: Vec::new() });
+        Self { fib: 0, routes: BTreeMap::new(), serial: 0, listed: 0, hosts: BTreeMap::new(), forwarding }
     }
 }
 
-impl<A: Address> Table<A> {
-    /// Adds a route, or puts it in place of the protocol's route there was.
-    pub(crate) fn insert(&mut self, prefix: Prefix<A>, protocol: Protocol, route: Route) -> Option<Route> {
-        let before = self.routes.insert((prefix, protocol), route);
-        self.listed += usize::from(route.way.is_listed());
-        self.listed -= usize::from(before.is_some_and(|before| before.way.is_listed()));
-        self.follow(prefix);
-        before
+impl<A: Address> Table<A>
+where
+    Network: From<Prefix<A>>,
+{
+    /// A table beside that, which is only asked.
+    pub(crate) fn beside(fib: u16) -> Self {
+        Self { fib, forwarding: None, ..Self::default() }
     }
 
-    /// Removes a protocol's route.
-    pub(crate) fn remove(&mut self, prefix: Prefix<A>, protocol: Protocol) -> Option<Route> {
+    /// Adds a route, or puts it in place of the protocol's route there was, which is no longer up.
+    pub(crate) fn set(
+        &mut self,
+        prefix: Prefix<A>,
+        protocol: Protocol,
+        facts: Facts,
+        next_hop: NextHopId,
+    ) -> Option<Arc<RouteEntry>> {
+        let family = if A::BITS == 32 { Family::Ipv4 } else { Family::Ipv6 };
+        let id = RouteId { fib: self.fib, family, serial: self.serial };
+        self.serial += 1;
+        let entry = Arc::new(RouteEntry::new(id, prefix.into(), protocol, facts, next_hop));
+        let before = self.routes.insert((prefix, protocol), entry);
+        self.listed += usize::from(facts.leads.is_listed());
+        self.left(prefix, before)
+    }
+
+    /// Removes a protocol's route, which is no longer up.
+    pub(crate) fn remove(&mut self, prefix: Prefix<A>, protocol: Protocol) -> Option<Arc<RouteEntry>> {
         let removed = self.routes.remove(&(prefix, protocol))?;
-        self.listed -= usize::from(removed.way.is_listed());
+        self.left(prefix, Some(removed))
+    }
+
+    /// A route of this table says something else from now on.
+    pub(crate) fn change(&mut self, prefix: Prefix<A>, entry: &RouteEntry, facts: Facts, next_hop: NextHopId) {
+        self.listed -= usize::from(entry.facts().leads.is_listed());
+        self.listed += usize::from(facts.leads.is_listed());
+        entry.say(facts, next_hop);
         self.follow(prefix);
-        Some(removed)
     }
 
     /// A protocol's route to exactly `prefix`.
-    pub(crate) fn get(&self, prefix: Prefix<A>, protocol: Protocol) -> Option<&Route> {
+    pub(crate) fn get(&self, prefix: Prefix<A>, protocol: Protocol) -> Option<&Arc<RouteEntry>> {
         self.routes.get(&(prefix, protocol))
     }
 
     /// The route to exactly `prefix` that counts.
-    pub(crate) fn best(&self, prefix: Prefix<A>) -> Option<(Protocol, &Route)> {
+    pub(crate) fn best(&self, prefix: Prefix<A>) -> Option<(Protocol, &Arc<RouteEntry>)> {
         let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
         self.routes.range(of_prefix).next().map(|((_, protocol), route)| (*protocol, route))
     }
@@ -147,7 +198,7 @@ impl<A: Address> Table<A> {
     ///
     /// Prefixes are ordered so that one comes right before all that it covers. So the last one up to `address` either
     /// contains it, and nothing more specific does, or whatever contains both is no longer than what they share.
-    pub(crate) fn longest_match(&self, address: A) -> Option<(Prefix<A>, Protocol, &Route)> {
+    pub(crate) fn longest_match(&self, address: A) -> Option<(Prefix<A>, Protocol, &Arc<RouteEntry>)> {
         let mut at = Prefix::host(address);
         loop {
             let ((candidate, _), _) = self.routes.range(..=(at, Protocol::Static)).next_back()?;
@@ -179,17 +230,18 @@ impl<A: Address> Table<A> {
 
     /// Whether the forwarding table is behind.
     pub(crate) fn is_changed(&self) -> bool {
-        !self.changes.is_empty()
+        self.forwarding.as_ref().is_some_and(|forwarding| !forwarding.changes.is_empty())
     }
 
     /// The forwarding table as it follows from routes and hosts.
     pub(crate) fn forwarding(&mut self) -> Fib<A> {
-        if self.changes.is_empty() { self.writer.snapshot() } else { self.writer.apply(self.changes.drain(..)) }
+        let Some(Forwarding { writer, changes }) = &mut self.forwarding else { return FibWriter::default().snapshot() };
+        if changes.is_empty() { writer.snapshot() } else { writer.apply(changes.drain(..)) }
     }
 
     /// Every route, those that do not count included, in the order of their prefixes and then of preference.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Prefix<A>, Protocol, &Route)> {
-        self.routes.iter().map(|((prefix, protocol), route)| (*prefix, *protocol, route))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<RouteEntry>> {
+        self.routes.values()
     }
 
     /// How many routes there are, of those that are listed.
@@ -197,8 +249,22 @@ impl<A: Address> Table<A> {
         self.listed
     }
 
+    /// A route has left the table, or there was none.
+    fn left(&mut self, prefix: Prefix<A>, entry: Option<Arc<RouteEntry>>) -> Option<Arc<RouteEntry>> {
+        if let Some(entry) = &entry {
+            // Before workers see it: whoever keeps the route asks again from now on.
+            entry.take_down();
+            self.listed -= usize::from(entry.facts().leads.is_listed());
+        }
+        self.follow(prefix);
+        entry
+    }
+
     /// The route to `prefix` changed: so does its entry, and those of hosts inside that lead elsewhere now.
     fn follow(&mut self, prefix: Prefix<A>) {
+        if self.forwarding.is_none() {
+            return;
+        }
         self.follow_entry(prefix);
         let inside = (prefix.address(), PortId(0))..=(prefix.last(), PortId(u16::MAX));
         let turned: Vec<_> = self
@@ -214,17 +280,20 @@ impl<A: Address> Table<A> {
     }
 
     fn follow_entry(&mut self, prefix: Prefix<A>) {
-        self.changes.push(match self.entry(prefix) {
+        let change = match self.entry(prefix) {
             Some(next_hop) => Change::Set(prefix, next_hop),
             None => Change::Remove(prefix),
-        });
+        };
+        if let Some(forwarding) = &mut self.forwarding {
+            forwarding.changes.push(change);
+        }
     }
 
     /// What the forwarding table has for exactly `prefix`.
     fn entry(&self, prefix: Prefix<A>) -> Option<NextHopId> {
         let is_host = prefix.len() == A::BITS;
         let host = is_host.then(|| self.host_entry(prefix.address())).flatten();
-        host.or_else(|| self.best(prefix).map(|(_, route)| route.next_hop))
+        host.or_else(|| self.best(prefix).map(|(_, route)| route.next_hop()))
     }
 
     /// The next hop of a known host, if the routes lead to its link.
@@ -234,7 +303,7 @@ impl<A: Address> Table<A> {
     }
 
     fn leads_to_link(&self, address: A, port: PortId) -> bool {
-        self.longest_match(address).is_some_and(|(_, _, route)| route.way == Way::Link(port))
+        self.longest_match(address).is_some_and(|(_, _, route)| route.way() == Way::Link(port))
     }
 }
 
@@ -251,6 +320,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Where a route leads, and by which next hop.
+    #[derive(Clone, Copy)]
+    struct Route {
+        way: Way,
+        next_hop: NextHopId,
+    }
+
+    impl<A: Address> Table<A>
+    where
+        Network: From<Prefix<A>>,
+    {
+        fn insert(&mut self, prefix: Prefix<A>, protocol: Protocol, route: Route) {
+            self.set(prefix, protocol, Facts::of(route.way, prefix.into(), protocol), route.next_hop);
+        }
+    }
 
     const LINK: Route = Route { way: Way::Link(PortId(0)), next_hop: NextHopId::new(1) };
     const HOST: NextHopId = NextHopId::new(2);
@@ -317,7 +402,10 @@ mod tests {
         })
     }
 
-    fn agrees<A: Address>(prefixes: &[Prefix<A>], probes: &[Prefix<A>]) -> Result<(), TestCaseError> {
+    fn agrees<A: Address>(prefixes: &[Prefix<A>], probes: &[Prefix<A>]) -> Result<(), TestCaseError>
+    where
+        Network: From<Prefix<A>>,
+    {
         let mut table = Table::default();
         for prefix in prefixes {
             table.insert(*prefix, Protocol::Static, BLACKHOLE);

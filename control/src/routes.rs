@@ -1,118 +1,220 @@
-//! The routes of both families, their next hops, and the publishing of what follows from them.
+//! The routes of all tables, their next hops, and the publishing of what follows from them.
 //!
 //! This is the one place where forwarding changes. A route or a neighbour changes here at once, for the control thread's
 //! own questions; workers see everything since the last [`Routes::publish`] together, or nothing of it.
+//!
+//! Workers forward by table 0. Any other is made when its first route is, and only asked.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use boundary::{Adjacency, ForwardingState, NextHop, PortId, PortState, Publisher};
-use control_api::{Network, RouteCounts};
-use lpm::Prefix;
+use control_api::{EntryCounts, Network, RouteCounts};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::callouts::{RouteKey, Timed};
 use crate::next_hops::{Key, NextHops};
-use crate::rib::{Protocol, Route, Table, Way};
+use crate::rib::{Protocol, Table, Way};
+use crate::route::{Facts, RouteEntry, Trash};
 
 /// All routes.
 #[derive(Debug)]
-pub(crate) struct Routes {
-    ipv4: Table<std::net::Ipv4Addr>,
-    ipv6: Table<std::net::Ipv6Addr>,
+pub struct Routes {
+    main: Tables,
+    /// Those beside the main table, by number.
+    others: BTreeMap<u16, Tables>,
+    fibs: Fibs,
     next_hops: NextHops,
+    trash: Trash,
     publisher: Publisher<ForwardingState>,
     /// What is to happen to routes later. With a route go its timers, whoever removes it.
     pub(crate) timed: Timed,
 }
 
-/// A route with all that says which it is.
+/// A table of each family.
+#[derive(Debug, Default)]
+struct Tables {
+    ipv4: Table<Ipv4Addr>,
+    ipv6: Table<Ipv6Addr>,
+}
+
+/// How many tables there may be: their numbers are less than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// Which destinations.
-    pub(crate) network: Network,
-    /// Who wants it.
-    pub(crate) protocol: Protocol,
-    /// Where it leads.
-    pub(crate) way: Way,
+pub struct Fibs(u16);
+
+impl Fibs {
+    /// As many as there can be.
+    pub const MAX: Self = Self(u16::MAX);
+
+    /// So many, and at least one.
+    ///
+    /// # Errors
+    ///
+    /// When it is more than [`Fibs::MAX`].
+    pub fn new(count: u32) -> Result<Self, TooManyFibs> {
+        u16::try_from(count).map(|count| Self(count.max(1))).map_err(|_too_many| TooManyFibs { count })
+    }
+
+    /// How many.
+    pub const fn count(self) -> u16 {
+        self.0
+    }
+
+    /// Whether there may be a table of this number.
+    pub const fn has(self, fib: u16) -> bool {
+        fib < self.0
+    }
+}
+
+/// Tables cost nothing until they have a route.
+impl Default for Fibs {
+    fn default() -> Self {
+        Self::MAX
+    }
+}
+
+/// More tables than there can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{count} tables are more than there can be: the limit is {}", Fibs::MAX.count())]
+pub struct TooManyFibs {
+    count: u32,
 }
 
 impl Routes {
     /// No routes yet; what changes goes to `publisher`.
-    pub(crate) fn new(publisher: Publisher<ForwardingState>) -> Self {
+    pub(crate) fn new(publisher: Publisher<ForwardingState>, fibs: Fibs) -> Self {
         Self {
-            ipv4: Table::default(),
-            ipv6: Table::default(),
+            main: Tables::default(),
+            others: BTreeMap::new(),
+            fibs,
             next_hops: NextHops::default(),
+            trash: Trash::default(),
             publisher,
             timed: Timed::default(),
         }
     }
 
-    /// Adds a route, or puts it in place of the protocol's route there was.
-    pub(crate) fn set(&mut self, network: Network, protocol: Protocol, way: Way) {
-        // Held before the old one is released: a gateway that stays the same stays resolved.
-        let route = Route { way, next_hop: self.next_hops.hold(way.next_hop()) };
-        let before = match network {
-            Network::V4(prefix) => self.ipv4.insert(prefix, protocol, route),
-            Network::V6(prefix) => self.ipv6.insert(prefix, protocol, route),
-        };
-        if let Some(before) = before {
-            self.next_hops.release(before.next_hop);
-        }
+    /// How many tables there may be.
+    pub fn fibs(&self) -> Fibs {
+        self.fibs
     }
 
-    /// Removes a protocol's route; whether there was one.
-    pub(crate) fn remove(&mut self, network: Network, protocol: Protocol) -> bool {
-        let removed = match network {
-            Network::V4(prefix) => self.ipv4.remove(prefix, protocol),
-            Network::V6(prefix) => self.ipv6.remove(prefix, protocol),
+    /// Adds a route to a table, or puts it in place of the protocol's route there was.
+    pub(crate) fn set(&mut self, fib: u16, network: Network, protocol: Protocol, facts: Facts) -> Arc<RouteEntry> {
+        // Held before the old one is released: a gateway that stays the same stays resolved.
+        let next_hop = self.next_hops.hold(facts.way().next_hop());
+        let tables = self.made(fib);
+        let before = match network {
+            Network::V4(prefix) => tables.ipv4.set(prefix, protocol, facts, next_hop),
+            Network::V6(prefix) => tables.ipv6.set(prefix, protocol, facts, next_hop),
         };
-        if let Some(route) = removed {
-            self.next_hops.release(route.next_hop);
+        if let Some(before) = before {
+            self.retire(before);
+        }
+        Arc::clone(self.get(fib, network, protocol).expect("it was inserted"))
+    }
+
+    /// A route that is in its table says something else from now on.
+    pub(crate) fn change(&mut self, entry: &RouteEntry, facts: Facts) {
+        let next_hop = self.next_hops.hold(facts.way().next_hop());
+        let before = entry.next_hop();
+        let tables = self.made(entry.fib());
+        match entry.prefix() {
+            Network::V4(prefix) => tables.ipv4.change(prefix, entry, facts, next_hop),
+            Network::V6(prefix) => tables.ipv6.change(prefix, entry, facts, next_hop),
+        }
+        self.next_hops.release(before);
+    }
+
+    /// Removes a protocol's route, if there is one.
+    pub(crate) fn remove(&mut self, fib: u16, network: Network, protocol: Protocol) -> Option<Arc<RouteEntry>> {
+        let tables = if fib == MAIN { &mut self.main } else { self.others.get_mut(&fib)? };
+        let removed = match network {
+            Network::V4(prefix) => tables.ipv4.remove(prefix, protocol),
+            Network::V6(prefix) => tables.ipv6.remove(prefix, protocol),
+        }?;
+        if fib == MAIN {
             self.timed.remove_all(RouteKey { network, protocol });
         }
-        removed.is_some()
+        self.retire(Arc::clone(&removed));
+        Some(removed)
     }
 
     /// A protocol's route to exactly `network`.
-    pub(crate) fn get(&self, network: Network, protocol: Protocol) -> Option<Way> {
-        let route = match network {
-            Network::V4(prefix) => self.ipv4.get(prefix, protocol),
-            Network::V6(prefix) => self.ipv6.get(prefix, protocol),
-        };
-        route.map(|route| route.way)
+    pub(crate) fn get(&self, fib: u16, network: Network, protocol: Protocol) -> Option<&Arc<RouteEntry>> {
+        let tables = self.tables(fib)?;
+        match network {
+            Network::V4(prefix) => tables.ipv4.get(prefix, protocol),
+            Network::V6(prefix) => tables.ipv6.get(prefix, protocol),
+        }
     }
 
     /// The route to exactly `network` that counts.
-    pub(crate) fn best(&self, network: Network) -> Option<Found> {
-        let best = match network {
-            Network::V4(prefix) => self.ipv4.best(prefix),
-            Network::V6(prefix) => self.ipv6.best(prefix),
-        };
-        best.map(|(protocol, route)| Found { network, protocol, way: route.way })
+    pub(crate) fn best(&self, fib: u16, network: Network) -> Option<&Arc<RouteEntry>> {
+        let tables = self.tables(fib)?;
+        match network {
+            Network::V4(prefix) => tables.ipv4.best(prefix).map(|(_, entry)| entry),
+            Network::V6(prefix) => tables.ipv6.best(prefix).map(|(_, entry)| entry),
+        }
     }
 
     /// The route a packet to `address` takes.
-    pub(crate) fn towards(&self, address: IpAddr) -> Option<Found> {
+    pub(crate) fn towards(&self, fib: u16, address: IpAddr) -> Option<&Arc<RouteEntry>> {
+        let tables = self.tables(fib)?;
         match address {
-            IpAddr::V4(address) => self.ipv4.longest_match(address).map(found),
-            IpAddr::V6(address) => self.ipv6.longest_match(address).map(found),
+            IpAddr::V4(address) => tables.ipv4.longest_match(address).map(|(.., entry)| entry),
+            IpAddr::V6(address) => tables.ipv6.longest_match(address).map(|(.., entry)| entry),
         }
     }
 
     /// Where a packet to `address` goes.
     pub(crate) fn way(&self, address: IpAddr) -> Option<Way> {
-        self.towards(address).map(|route| route.way)
+        self.towards(MAIN, address).map(|entry| entry.way())
     }
 
-    /// Every route, IPv4 first, in the order of networks.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Found> + '_ {
-        self.ipv4.iter().map(found).chain(self.ipv6.iter().map(found))
+    /// Every route of a table, IPv4 first, in the order of networks.
+    pub(crate) fn iter(&self, fib: u16) -> impl Iterator<Item = &Arc<RouteEntry>> + '_ {
+        self.tables(fib).into_iter().flat_map(|tables| tables.ipv4.iter().chain(tables.ipv6.iter()))
     }
 
-    /// How many there are, as many as are shown.
+    /// How many there are in the main table, as many as are shown.
     pub(crate) fn counts(&self) -> RouteCounts {
-        RouteCounts { ipv4: self.ipv4.listed(), ipv6: self.ipv6.listed() }
+        RouteCounts { ipv4: self.main.ipv4.listed(), ipv6: self.main.ipv6.listed() }
+    }
+
+    /// How many entries there are, in which state.
+    pub(crate) fn entry_counts(&self) -> EntryCounts {
+        let all = || std::iter::once(&self.main).chain(self.others.values());
+        let entries = all().flat_map(|tables| tables.ipv4.iter().chain(tables.ipv6.iter()));
+        let (live, references) =
+            entries.fold((0, 0), |(live, references), entry| (live + 1, references + u64::from(entry.refs())));
+        EntryCounts {
+            tables: 1 + self.others.len(),
+            live,
+            trash: self.trash.len(),
+            references: references + self.trash.references(),
+        }
+    }
+
+    fn tables(&self, fib: u16) -> Option<&Tables> {
+        if fib == MAIN { Some(&self.main) } else { self.others.get(&fib) }
+    }
+
+    /// The tables of this number, made if need be.
+    fn made(&mut self, fib: u16) -> &mut Tables {
+        if fib == MAIN { &mut self.main } else { self.others.entry(fib).or_insert_with(|| Tables::beside(fib)) }
+    }
+
+    /// A route has left its table: its next hop is free, and its memory once nobody needs it.
+    fn retire(&mut self, entry: Arc<RouteEntry>) {
+        self.next_hops.release(entry.next_hop());
+        // Workers know the main table alone, as of the next state that is published.
+        let generation = if entry.fib() == MAIN { self.generation() + 1 } else { 0 };
+        self.trash.take(entry, generation);
+        if self.trash.is_full() {
+            self.trash.empty(self.publisher.oldest().generation);
+        }
     }
 
     /// A neighbour was found, or found to be another station than before: what goes to it goes there.
@@ -126,8 +228,8 @@ impl Routes {
     /// A neighbour answers no more: what goes to it waits until it is found again.
     pub(crate) fn neighbour_lost(&mut self, address: IpAddr, port: PortId) {
         let lost = match address {
-            IpAddr::V4(address) => self.ipv4.host_lost(address, port),
-            IpAddr::V6(address) => self.ipv6.host_lost(address, port),
+            IpAddr::V4(address) => self.main.ipv4.host_lost(address, port),
+            IpAddr::V6(address) => self.main.ipv6.host_lost(address, port),
         };
         if let Some(id) = lost {
             self.next_hops.set(id, NextHop::Unresolved);
@@ -138,30 +240,31 @@ impl Routes {
     /// The next hop of a known neighbour.
     pub(crate) fn neighbour(&self, address: IpAddr, port: PortId) -> Option<lpm::NextHopId> {
         match address {
-            IpAddr::V4(address) => self.ipv4.host(address, port),
-            IpAddr::V6(address) => self.ipv6.host(address, port),
+            IpAddr::V4(address) => self.main.ipv4.host(address, port),
+            IpAddr::V6(address) => self.main.ipv6.host(address, port),
         }
     }
 
     fn host_found(&mut self, address: IpAddr, port: PortId) -> lpm::NextHopId {
         let id = self.next_hops.hold(Key::Neighbour(port, address));
         match address {
-            IpAddr::V4(address) => self.ipv4.host_found(address, port, id),
-            IpAddr::V6(address) => self.ipv6.host_found(address, port, id),
+            IpAddr::V4(address) => self.main.ipv4.host_found(address, port, id),
+            IpAddr::V6(address) => self.main.ipv6.host_found(address, port, id),
         }
         id
     }
 
     /// Shows workers everything that changed since the last time, at once; does nothing when nothing did.
     pub(crate) fn publish(&mut self) {
-        if !self.ipv4.is_changed() && !self.ipv6.is_changed() && !self.next_hops.is_changed() {
+        let Tables { ipv4, ipv6 } = &mut self.main;
+        if !ipv4.is_changed() && !ipv6.is_changed() && !self.next_hops.is_changed() {
             return;
         }
         let current = self.publisher.current();
         self.publisher.publish(ForwardingState {
             generation: current.generation + 1,
-            ipv4: self.ipv4.forwarding(),
-            ipv6: self.ipv6.forwarding(),
+            ipv4: ipv4.forwarding(),
+            ipv6: ipv6.forwarding(),
             next_hops: self.next_hops.share(),
             ports: current.ports.clone(),
         });
@@ -172,15 +275,20 @@ impl Routes {
         self.publisher.current().generation
     }
 
-    /// Frees what no worker uses any more; returns how many states are still in memory, the current one among them.
+    /// Frees what no worker and nobody else uses any more; returns how many states are still in memory, the current one
+    /// among them.
     pub(crate) fn reclaim(&mut self) -> usize {
-        self.publisher.reclaim() + 1
+        let states = self.publisher.reclaim() + 1;
+        self.trash.empty(self.publisher.oldest().generation);
+        states
     }
 }
 
-fn found<A: lpm::Address>((prefix, protocol, route): (Prefix<A>, Protocol, &Route)) -> Found
-where
-    Network: From<Prefix<A>>,
-{
-    Found { network: prefix.into(), protocol, way: route.way }
+impl Tables {
+    fn beside(fib: u16) -> Self {
+        Self { ipv4: Table::beside(fib), ipv6: Table::beside(fib) }
+    }
 }
+
+/// The table that workers forward by.
+pub(crate) const MAIN: u16 = 0;

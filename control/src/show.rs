@@ -4,20 +4,21 @@ use std::net::IpAddr;
 
 use boundary::{PortTotals, PuntReason, Totals};
 use control_api::{
-    ApiError, Counts, Drop, ErrorKind, Neighbour, NextHopState, Port, Route, RouteFilter, RouteKind, Stats, Traffic,
-    Version, WorkerStats, wire,
+    ApiError, Counts, Drop, ErrorKind, Neighbour, NextHopState, Port, Route, RouteDetail, RouteFilter, RouteKind,
+    Stats, Traffic, Version, WorkerStats, wire,
 };
 
 use crate::control::Control;
 use crate::rib::{Protocol, Way};
-use crate::routes::Found;
+use crate::route::RouteEntry;
+use crate::routes::MAIN;
 use crate::time::Timestamp;
 
 impl Control {
     /// The route a packet to `address` takes.
     pub(crate) fn route_to(&self, address: IpAddr) -> Result<Route, ApiError> {
-        match self.routes.towards(address) {
-            Some(found) => Ok(self.shown_route(found)),
+        match self.routes.towards(MAIN, address) {
+            Some(entry) => Ok(self.shown_route(entry)),
             None => Err(ApiError::new(ErrorKind::NotFound, format!("no route leads to {address}"))),
         }
     }
@@ -26,8 +27,9 @@ impl Control {
         if let Some(name) = &filter.dev {
             self.ports.named(name)?;
         }
-        let routes = self.routes.iter().filter(|found| found.way.is_listed());
-        Ok(routes.map(|found| self.shown_route(found)).filter(|route| filter.selects(route)).collect())
+        self.permitted_fib(filter.fib)?;
+        let routes = self.routes.iter(filter.fib).filter(|entry| entry.facts().leads.is_listed());
+        Ok(routes.map(|entry| self.shown_route(entry)).filter(|route| filter.selects(route)).collect())
     }
 
     pub(crate) fn shown_neighbours(&self, dev: Option<&str>, now: Timestamp) -> Result<Vec<Neighbour>, ApiError> {
@@ -79,6 +81,7 @@ impl Control {
             generation: self.routes.generation(),
             live_snapshots: self.routes.reclaim(),
             routes: self.routes.counts(),
+            entries: Some(self.routes.entry_counts()),
             total: self.total_counts(),
             workers: self
                 .workers
@@ -116,16 +119,17 @@ impl Control {
         Totals::of_all(self.workers.iter().map(|worker| &worker.counters))
     }
 
-    fn shown_route(&self, found: Found) -> Route {
-        let gateway = match found.way {
-            Way::Gateway(_, gateway) => Some(gateway),
-            Way::Local | Way::Anycast | Way::Broadcast | Way::Link(_) | Way::Blackhole | Way::Unreachable => None,
+    pub(crate) fn shown_route(&self, entry: &RouteEntry) -> Route {
+        let facts = entry.facts();
+        let (port, gateway) = match facts.leads {
+            Way::Gateway(port, gateway) => (Some(port), Some(gateway)),
+            Way::Link(port) => (Some(port), None),
+            Way::Local => (self.ports.owner(entry.key()), None),
+            Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => (None, None),
         };
-        let port =
-            found.way.port().or_else(|| self.ports.owner(found.network.address()).filter(|_| found.way == Way::Local));
         Route {
-            dst: found.network,
-            kind: match found.way {
+            dst: entry.prefix(),
+            kind: match facts.way() {
                 Way::Local | Way::Anycast => RouteKind::Local,
                 Way::Link(_) | Way::Gateway(..) => RouteKind::Unicast,
                 Way::Broadcast | Way::Blackhole => RouteKind::Blackhole,
@@ -133,7 +137,7 @@ impl Control {
             },
             gateway,
             dev: port.map(|id| self.ports.port(id).name.clone()),
-            protocol: match found.protocol {
+            protocol: match entry.protocol() {
                 Protocol::Local => control_api::Protocol::Local,
                 Protocol::Connected => control_api::Protocol::Connected,
                 Protocol::Static => control_api::Protocol::Static,
@@ -141,6 +145,13 @@ impl Control {
             next_hop: gateway.zip(port).map(|(gateway, port)| match self.routes.neighbour(gateway, port) {
                 Some(_) => NextHopState::Resolved,
                 None => NextHopState::Unresolved,
+            }),
+            detail: Some(RouteDetail {
+                fib: entry.fib(),
+                flags: facts.flags,
+                ifa: facts.ifa,
+                priority: entry.priority(),
+                metrics: facts.metrics,
             }),
         }
     }

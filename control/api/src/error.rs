@@ -85,9 +85,9 @@ kinds! {
     UnreachableGateway = "unreachable_gateway", exit 6;
     /// No port has this name.
     UnknownPort = "unknown_port", exit 7;
-    /// It is there and may not be changed: a connected or a local route.
+    /// It is there and may not be changed: a pinned route, as those of ports' addresses are.
     NotAllowed = "not_allowed", exit 8;
-    /// ferryd has as many clients, or as much work, as it takes.
+    /// ferryd has as many clients, or as much work, as it takes, or somebody has locked the route.
     Busy = "busy", exit 9;
     /// ferryd did not answer in time.
     Timeout = "timeout", exit 9;
@@ -97,6 +97,26 @@ kinds! {
     NotRunning = "not_running", exit 10;
     /// The socket may not be used by this user.
     PermissionDenied = "permission_denied", exit 11;
+}
+
+impl ErrorKind {
+    /// What a routing socket would say, for the kinds that a request for a route meets.
+    pub const fn errno(self) -> Option<&'static str> {
+        match self {
+            Self::Invalid | Self::FamilyMismatch => Some("EINVAL"),
+            Self::UnsupportedVersion => Some("EPROTONOSUPPORT"),
+            Self::Exists => Some("EEXIST"),
+            Self::NotFound => Some("ESRCH"),
+            Self::UnreachableGateway => Some("ENETUNREACH"),
+            Self::UnknownPort => Some("ENXIO"),
+            Self::NotAllowed => Some("EADDRINUSE"),
+            Self::Busy => Some("EBUSY"),
+            Self::PermissionDenied => Some("EACCES"),
+            Self::Internal | Self::TooLarge | Self::Timeout | Self::ShuttingDown | Self::NotRunning | Self::Unknown => {
+                None
+            }
+        }
+    }
 }
 
 impl Display for ErrorKind {

@@ -16,7 +16,10 @@
 
 pub mod client;
 mod error;
+mod flags;
 mod interface_address;
+mod message;
+mod metrics;
 mod network;
 mod reply;
 mod request;
@@ -25,11 +28,14 @@ mod timer;
 pub mod wire;
 
 pub use error::{ApiError, ErrorKind};
+pub use flags::RouteFlags;
 pub use interface_address::{InterfaceAddress, InterfaceAddressError};
+pub use message::{RouteMessage, Verb};
+pub use metrics::{MetricMask, RouteMetrics};
 pub use network::{Family, Network, NetworkError};
 pub use reply::{
-    Counts, Drop, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, Protocol, Reply, Route, RouteCounts,
-    RouteKind, Stats, Traffic, Version, WorkerStats,
+    Counts, Drop, EntryCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, Protocol, Reply, Route,
+    RouteCounts, RouteDetail, RouteKind, Stats, Traffic, Version, WorkerStats,
 };
 pub use request::{Request, RouteFilter, Selection, Target};
 pub use timer::{QueueName, QueueNameError, TimerQueue};

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use packet::ethernet::MacAddr;
 use serde::{Deserialize, Serialize};
 
+use crate::flags::RouteFlags;
 use crate::interface_address::InterfaceAddress;
+use crate::metrics::RouteMetrics;
 use crate::network::Network;
 use crate::text;
 use crate::timer::TimerQueue;
@@ -21,6 +23,8 @@ pub enum Reply {
     Routes(Vec<Route>),
     /// The route a destination takes.
     Route(Route),
+    /// So many routes were removed.
+    Flushed(usize),
     /// The neighbours, in the order of their ports and addresses.
     Neighbours(Vec<Neighbour>),
     /// The ports, in the order of the configuration.
@@ -56,6 +60,26 @@ pub struct Route {
     /// Whether the gateway's MAC address is known; absent without a gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_hop: Option<NextHopState>,
+    /// What its entry says beyond that; absent from a ferryd that does not tell.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<RouteDetail>,
+}
+
+/// What the entry of a route says, in the words of `route(4)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteDetail {
+    /// The table it is in.
+    pub fib: u16,
+    /// Its flags.
+    pub flags: RouteFlags,
+    /// The address of ours that packets by it are sent from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ifa: Option<IpAddr>,
+    /// What it is worth beside another to the same network: the lowest counts.
+    pub priority: u8,
+    /// Its metrics, and which of them are locked.
+    #[serde(default, skip_serializing_if = "text::is_default")]
+    pub metrics: RouteMetrics,
 }
 
 /// What happens to a route's destinations.
@@ -255,6 +279,9 @@ pub struct Stats {
     pub live_snapshots: usize,
     /// Routes in the tables.
     pub routes: RouteCounts,
+    /// Entries of routes, in all tables; absent from a ferryd that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<EntryCounts>,
     /// All workers added up.
     pub total: Counts,
     /// Each of them.
@@ -268,6 +295,19 @@ pub struct RouteCounts {
     pub ipv4: usize,
     /// To IPv6 networks.
     pub ipv6: usize,
+}
+
+/// Entries of routes, and who holds them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryCounts {
+    /// Tables there are: the main one, and each that ever had a route.
+    pub tables: usize,
+    /// Entries in them.
+    pub live: usize,
+    /// Entries that have left, and are kept for those who hold them and for workers that have not moved on.
+    pub trash: usize,
+    /// References held to either outside the tables.
+    pub references: u64,
 }
 
 /// What a worker counted.
@@ -334,6 +374,7 @@ mod tests {
             dev: Some("left".to_owned()),
             protocol: Protocol::Static,
             next_hop: Some(NextHopState::Unresolved),
+            detail: None,
         };
         let json = r#"{"dst":"10.0.0.0/8","type":"unicast","gateway":"192.0.2.2","dev":"left","protocol":"static","next_hop":"unresolved"}"#;
         assert_eq!(serde_json::to_string(&route).unwrap(), json);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::message::RouteMessage;
 use crate::network::{Family, Network};
 use crate::reply::Route;
 use crate::timer::QueueName;
@@ -38,6 +39,15 @@ pub enum Request {
     },
     /// The routes. Answered [`crate::Reply::Routes`].
     RouteShow {
+        /// Which of them.
+        #[serde(default)]
+        filter: RouteFilter,
+    },
+    /// Adds, deletes, changes, asks for or locks one route, in the words of `route(4)`. Answered [`crate::Reply::Route`]:
+    /// the route as it is then, or as it was.
+    RouteMessage(RouteMessage),
+    /// Removes the static routes that a filter selects, but pinned ones. Answered [`crate::Reply::Flushed`].
+    RouteFlush {
         /// Which of them.
         #[serde(default)]
         filter: RouteFilter,
@@ -126,6 +136,9 @@ pub enum Target {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteFilter {
+    /// Those of this table; 0 is the one workers forward by.
+    #[serde(default, skip_serializing_if = "crate::text::is_default")]
+    pub fib: u16,
     /// Only those of this family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<Family>,

@@ -18,6 +18,11 @@ where
     text.parse().map_err(de::Error::custom)
 }
 
+/// Whether a value goes without saying.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The same for what may be absent.
 pub(crate) mod optional {
     use super::{Deserialize, Deserializer, Display, FromStr, Serializer, de};

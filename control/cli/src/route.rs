@@ -1,11 +1,13 @@
-//! `ferry route`: in the words of `ip route`.
+//! `ferry route`: in the words of `ip route`, and of `route(8)` for what `ip` has no words for.
+//!
+//! A route that `ip(8)` could say too is asked for as such; one with flags, metrics or a table of its own as a message.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use clap::{Args, Subcommand};
 use control_api::{
-    Family, Network, NetworkError, NextHopState, Reply, Request, Route as Shown, RouteFilter, RouteKind, Selection,
-    Target,
+    Family, MetricMask, Network, NetworkError, NextHopState, Reply, Request, Route as Shown, RouteDetail, RouteFilter,
+    RouteFlags, RouteKind, RouteMessage, RouteMetrics, Selection, Target, Verb as Message,
 };
 
 use crate::context::Context;
@@ -14,6 +16,9 @@ use crate::table::{Table, Tone, toned, word};
 
 #[derive(Debug, Args)]
 pub(crate) struct Route {
+    /// The table of routes; 0 is the one packets are forwarded by.
+    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
+    fib: u16,
     /// What to do; `show` if nothing is said.
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -30,6 +35,9 @@ enum Verb {
         words: Vec<String>,
     },
     /// Add a route: PREFIX via GATEWAY [dev PORT], PREFIX dev PORT, blackhole PREFIX, unreachable PREFIX.
+    ///
+    /// After it may stand flags (proto1 proto2 proto3 reject blackhole pinned cloning xresolve, nostatic ...) and metrics,
+    /// each as `NAME [lock] NUMBER` (mtu hopcount expire recvpipe sendpipe ssthresh rtt rttvar weight).
     #[command(override_usage = ADD_USAGE)]
     Add {
         /// The route; PREFIX may be `default`.
@@ -43,6 +51,30 @@ enum Verb {
         #[arg(value_name = "ROUTE", required = true)]
         words: Vec<String>,
     },
+    /// Change a route: PREFIX [via GATEWAY] [dev PORT], flags and metrics as for `add`; what is not said stays.
+    ///
+    /// Where flags are said, all that can be changed are: proto1 proto2 proto3 reject blackhole xresolve, and static
+    /// unless `nostatic` is said.
+    #[command(override_usage = CHANGE_USAGE)]
+    Change {
+        /// The route, as for `add`.
+        #[arg(value_name = "ROUTE", required = true)]
+        words: Vec<String>,
+    },
+    /// Lock metrics, so that only people change them: PREFIX METRIC... [unlock METRIC...].
+    #[command(override_usage = "ferry route lock PREFIX METRIC... [unlock METRIC...]")]
+    Lock {
+        /// The route and its metrics.
+        #[arg(value_name = "METRICS", required = true)]
+        words: Vec<String>,
+    },
+    /// Delete all static routes, or those that `show` would show for the same words; pinned ones stay.
+    #[command(override_usage = "ferry route flush [[root|match] PREFIX] [dev PORT]")]
+    Flush {
+        /// Which routes.
+        #[arg(value_name = "WHICH")]
+        words: Vec<String>,
+    },
     /// Delete a route.
     #[command(visible_alias = "delete")]
     #[command(override_usage = "ferry route del PREFIX")]
@@ -51,17 +83,24 @@ enum Verb {
         #[arg(value_name = "PREFIX", required = true)]
         words: Vec<String>,
     },
-    /// Ask which route a packet to ADDRESS takes.
+    /// Ask which route a packet to ADDRESS takes, or for the one to exactly PREFIX.
     Get {
-        /// The packet's destination.
+        /// The packet's destination, or a PREFIX with its length.
+        #[arg(value_name = "ADDRESS|PREFIX")]
         address: String,
+        /// Tell metrics as this system does: those FreeBSD 12 does not supply are left out.
+        #[arg(long, value_name = "SYSTEM", value_parser = ["freebsd12"])]
+        compat: Option<String>,
     },
 }
 
 const ADD_USAGE: &str = "\
 ferry route add PREFIX via GATEWAY [dev PORT]
        ferry route add PREFIX dev PORT
-       ferry route add blackhole|unreachable PREFIX";
+       ferry route add blackhole|unreachable PREFIX
+       each with [FLAG]... [METRIC [lock] NUMBER]... after it";
+
+const CHANGE_USAGE: &str = "ferry route change PREFIX [via GATEWAY] [dev PORT] [FLAG]... [METRIC [lock] NUMBER]...";
 
 const REPLACE_USAGE: &str = "\
 ferry route replace PREFIX via GATEWAY [dev PORT]
@@ -71,39 +110,91 @@ ferry route replace PREFIX via GATEWAY [dev PORT]
 impl Route {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let family = context.family();
+        let fib = self.fib;
         match self.verb.unwrap_or(Verb::Show { words: Vec::new() }) {
-            Verb::Show { words } => show(context, filter(&words, family)?),
-            Verb::Add { words } => {
-                let (to, target) = route(&words, family)?;
-                change(context, &Request::RouteAdd { to, target })
-            }
-            Verb::Replace { words } => {
-                let (to, target) = route(&words, family)?;
-                change(context, &Request::RouteReplace { to, target })
-            }
-            Verb::Del { words } => change(context, &Request::RouteDel { to: prefix_alone(&words, family)? }),
-            Verb::Get { address } => get(context, parse_address(&address)?),
+            Verb::Show { words } => show(context, RouteFilter { fib, ..filter(&words, family)? }),
+            Verb::Flush { words } => flush(context, RouteFilter { fib, ..filter(&words, family)? }),
+            Verb::Add { words } => change(context, &route(&words, family)?.added(fib)),
+            Verb::Replace { words } => change(context, &route(&words, family)?.replaced(fib)?),
+            Verb::Change { words } => change(context, &changed(&words, family)?.changed(fib)),
+            Verb::Lock { words } => change(context, &locked(&words, family, fib)?),
+            Verb::Del { words } => change(context, &deleted(&words, family, fib)?),
+            Verb::Get { address, compat } => get(context, &address, fib, compat.is_some()),
         }
     }
 }
 
 fn change(context: &Context, request: &Request) -> Result<(), Failure> {
-    let Reply::Done = context.ask(request)? else { return Err(Failure::unexpected_answer()) };
-    // As with `ip`, no news is good news.
-    context.say(&serde_json::json!({ "done": true }), |_paint| String::new())
+    match context.ask(request)? {
+        // As with `ip`, no news is good news.
+        Reply::Done => context.say(&serde_json::json!({ "done": true }), |_paint| String::new()),
+        Reply::Route(route) => context.say(&route, |_paint| String::new()),
+        _another => Err(Failure::unexpected_answer()),
+    }
 }
 
-fn get(context: &Context, address: IpAddr) -> Result<(), Failure> {
-    let Reply::Route(route) = context.ask(&Request::RouteGet { address })? else {
+fn flush(context: &Context, filter: RouteFilter) -> Result<(), Failure> {
+    let Reply::Flushed(count) = context.ask(&Request::RouteFlush { filter })? else {
         return Err(Failure::unexpected_answer());
     };
+    context.say(&serde_json::json!({ "flushed": count }), |_paint| match count {
+        1 => "1 route deleted\n".to_owned(),
+        count => format!("{count} routes deleted\n"),
+    })
+}
+
+fn get(context: &Context, asked: &str, fib: u16, as_freebsd_12: bool) -> Result<(), Failure> {
+    let message = |network: Network, netmask| {
+        Request::RouteMessage(RouteMessage { fib, ..RouteMessage::new(Message::Get, network.address(), netmask) })
+    };
+    let request = if asked.contains('/') || asked == "default" {
+        let network = parse_prefix(asked, context.family())?;
+        message(network, Some(netmask_of(network)))
+    } else {
+        let address = parse_address(asked)?;
+        if fib == 0 { Request::RouteGet { address } } else { message(Network::host(address), None) }
+    };
+    let Reply::Route(mut route) = context.ask(&request)? else { return Err(Failure::unexpected_answer()) };
+    if let Some(detail) = route.detail.as_mut().filter(|_detail| as_freebsd_12) {
+        detail.metrics = detail.metrics.as_freebsd_12();
+    }
     context.say(&route, |_paint| {
         let kind = if route.kind == RouteKind::Unicast { String::new() } else { format!("{} ", route.kind.name()) };
         let via = route.gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
         let dev = route.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
         let state = route.next_hop.map(|state| format!(", {}", state.name())).unwrap_or_default();
-        format!("{kind}{address}{via}{dev} by {} proto {}{state}\n", route.dst, route.protocol.name())
+        let detail = route.detail.as_ref().map(more).unwrap_or_default();
+        format!("{kind}{asked}{via}{dev} by {} proto {}{state}\n{detail}", route.dst, route.protocol.name())
     })
+}
+
+/// What an entry says beyond where its route leads.
+fn more(detail: &RouteDetail) -> String {
+    let ifa = detail.ifa.map(|ifa| format!(" src {ifa}")).unwrap_or_default();
+    let metrics = metrics_of(&detail.metrics);
+    format!("    flags {} table {} priority {}{ifa}{metrics}\n", detail.flags.letters(), detail.fib, detail.priority)
+}
+
+/// Metrics that say something, in the words that set them.
+fn metrics_of(metrics: &RouteMetrics) -> String {
+    let RouteMetrics { locks, mtu, hopcount, expire, recvpipe, sendpipe, ssthresh, rtt, rttvar, weight } = *metrics;
+    let values = [
+        (MetricMask::MTU, u64::from(mtu)),
+        (MetricMask::HOPCOUNT, u64::from(hopcount)),
+        (MetricMask::EXPIRE, expire),
+        (MetricMask::RECVPIPE, recvpipe),
+        (MetricMask::SENDPIPE, sendpipe),
+        (MetricMask::SSTHRESH, ssthresh),
+        (MetricMask::RTT, rtt),
+        (MetricMask::RTTVAR, rttvar),
+        (MetricMask::WEIGHT, u64::from(weight) - u64::from(weight == 1)),
+    ];
+    let said = values.into_iter().filter(|(metric, value)| *value > 0 || locks.contains(*metric));
+    said.map(|(metric, value)| {
+        let lock = if locks.contains(metric) { "lock " } else { "" };
+        format!(" {} {lock}{value}", metric.names().collect::<String>())
+    })
+    .collect()
 }
 
 fn show(context: &Context, filter: RouteFilter) -> Result<(), Failure> {
@@ -111,13 +202,17 @@ fn show(context: &Context, filter: RouteFilter) -> Result<(), Failure> {
         return Err(Failure::unexpected_answer());
     };
     context.say(&routes, |paint| {
-        let mut table = Table::new(["destination", "type", "via", "dev", "protocol", "next hop"]);
+        let mut table = if routes.iter().any(|route| route.detail.is_some()) {
+            Table::new(["destination", "type", "via", "dev", "protocol", "next hop", "flags"])
+        } else {
+            Table::new(["destination", "type", "via", "dev", "protocol", "next hop"])
+        };
         routes.iter().for_each(|route| table.row(row(route)));
         if table.is_empty() { "no routes\n".to_owned() } else { table.render(paint) }
     })
 }
 
-fn row(route: &Shown) -> [crate::table::Cell; 6] {
+fn row(route: &Shown) -> [crate::table::Cell; 7] {
     let next_hop = match route.next_hop {
         Some(state @ NextHopState::Resolved) => toned(state.name(), Tone::Good),
         Some(state @ NextHopState::Unresolved) => toned(state.name(), Tone::Doubtful),
@@ -130,45 +225,179 @@ fn row(route: &Shown) -> [crate::table::Cell; 6] {
         word(route.dev.clone().unwrap_or_default()),
         word(route.protocol.name()),
         next_hop,
+        word(route.detail.as_ref().map(|detail| detail.flags.letters()).unwrap_or_default()),
     ]
 }
 
-/// Reads `[unicast|blackhole|unreachable] [to] PREFIX [via GATEWAY] [dev PORT]`.
-fn route(words: &[String], family: Option<Family>) -> Result<(Network, Target), Failure> {
+/// A route as it was typed.
+#[derive(Debug, PartialEq, Eq)]
+struct Typed {
+    to: Network,
+    target: Option<Target>,
+    flags: Option<RouteFlags>,
+    inits: MetricMask,
+    metrics: RouteMetrics,
+}
+
+impl Typed {
+    /// Whether `ip(8)` could say it too.
+    fn is_plain(&self) -> bool {
+        self.flags.is_none() && self.inits.is_empty()
+    }
+
+    fn added(self, fib: u16) -> Request {
+        let is_plain = fib == 0 && self.is_plain();
+        match self.target {
+            Some(target) if is_plain => Request::RouteAdd { to: self.to, target },
+            target => Self { target, ..self }.message(Message::Add, fib),
+        }
+    }
+
+    fn replaced(self, fib: u16) -> Result<Request, Failure> {
+        let is_plain = fib == 0 && self.is_plain();
+        match self.target {
+            Some(target) if is_plain => Ok(Request::RouteReplace { to: self.to, target }),
+            _ => Err(usage("a route with flags, metrics or a table is changed with `change`")),
+        }
+    }
+
+    fn changed(self, fib: u16) -> Request {
+        self.message(Message::Change, fib)
+    }
+
+    fn message(self, verb: Message, fib: u16) -> Request {
+        let Self { to, target, flags, inits, metrics } = self;
+        let named = RouteMessage::new(verb, to.address(), Some(netmask_of(to)));
+        Request::RouteMessage(RouteMessage { fib, target, flags, inits, metrics, ..named })
+    }
+}
+
+/// Reads `[unicast|blackhole|unreachable] [to] PREFIX [via GATEWAY] [dev PORT] [FLAG]... [METRIC [lock] NUMBER]...`.
+fn route(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
+    let typed = typed(words, family)?;
+    if typed.target.is_none() {
+        return Err(usage("the route leads nowhere: `via GATEWAY` or `dev PORT` is missing"));
+    }
+    Ok(typed)
+}
+
+/// The same of a route that is there.
+fn changed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
+    let typed = typed(words, family)?;
+    if typed.target.is_none() && typed.is_plain() {
+        return Err(usage("nothing is said that would change"));
+    }
+    Ok(typed)
+}
+
+fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
     let mut words = Words(words);
     let kind = words.take_one_of(&["unicast", "blackhole", "unreachable"]).unwrap_or("unicast");
     words.take_one_of(&["to"]);
     let prefix = words.next("a PREFIX or `default`")?;
     let (mut gateway, mut dev) = (None, None);
+    let (mut flags, mut inits, mut metrics) = (None, MetricMask::empty(), RouteMetrics::NONE);
     while !words.is_empty() {
         match words.take_one_of(&["via", "dev"]) {
             Some("via") if gateway.is_none() => gateway = Some(parse_address(words.next("a GATEWAY after `via`")?)?),
             Some("dev") if dev.is_none() => dev = Some(words.next("a PORT after `dev`")?.to_owned()),
             Some(again) => return Err(usage(format!("`{again}` is there twice"))),
-            None => return Err(words.unexpected("`via GATEWAY` or `dev PORT`")),
+            None => {
+                if let Some((flag, is_set)) = words.take_flag() {
+                    // A person adds and changes routes by hand, unless that is what is said not to be.
+                    flags.get_or_insert(RouteFlags::STATIC).set(flag, is_set);
+                } else if let Some(metric) = words.take_metric() {
+                    if inits.contains(metric) {
+                        return Err(usage(format!("`{}` is there twice", metric.names().collect::<String>())));
+                    }
+                    inits |= metric;
+                    metrics.locks.set(metric, words.take_one_of(&["lock"]).is_some());
+                    set(&mut metrics, metric, words.number()?)?;
+                } else {
+                    return Err(words.unexpected("`via GATEWAY` or `dev PORT`"));
+                }
+            }
         }
     }
     let to = parse_prefix_beside(prefix, family, gateway)?;
     let target = match (kind, gateway, dev) {
-        ("blackhole", None, None) => Target::Blackhole,
-        ("unreachable", None, None) => Target::Unreachable,
-        ("unicast", Some(gateway), dev) => Target::Via { gateway, dev },
-        ("unicast", None, Some(dev)) => Target::Dev(dev),
-        ("unicast", None, None) => {
-            return Err(usage("the route leads nowhere: `via GATEWAY` or `dev PORT` is missing"));
-        }
+        ("blackhole", None, None) => Some(Target::Blackhole),
+        ("unreachable", None, None) => Some(Target::Unreachable),
+        ("unicast", Some(gateway), dev) => Some(Target::Via { gateway, dev }),
+        ("unicast", None, Some(dev)) => Some(Target::Dev(dev)),
+        ("unicast", None, None) => None,
         (kind, _, _) => return Err(usage(format!("a route that is {kind} has neither `via` nor `dev`"))),
     };
-    Ok((to, target))
+    Ok(Typed { to, target, flags, inits, metrics })
 }
 
-/// Reads `[unicast|blackhole|unreachable] [to] PREFIX`: a prefix has one route, so more would say nothing.
+fn set(metrics: &mut RouteMetrics, metric: MetricMask, value: u64) -> Result<(), Failure> {
+    let narrow = || u32::try_from(value).map_err(|_too_much| usage(format!("{value} is too much for this metric")));
+    let mut given = RouteMetrics::NONE;
+    match metric {
+        MetricMask::MTU => given.mtu = narrow()?,
+        MetricMask::HOPCOUNT => given.hopcount = narrow()?,
+        MetricMask::EXPIRE => given.expire = value,
+        MetricMask::RECVPIPE => given.recvpipe = value,
+        MetricMask::SENDPIPE => given.sendpipe = value,
+        MetricMask::SSTHRESH => given.ssthresh = value,
+        MetricMask::RTT => given.rtt = value,
+        MetricMask::RTTVAR => given.rttvar = value,
+        _weight => given.weight = narrow()?,
+    }
+    metrics.set(metric, &given);
+    Ok(())
+}
+
+/// Reads `PREFIX METRIC... [unlock METRIC...]`.
+fn locked(words: &[String], family: Option<Family>, fib: u16) -> Result<Request, Failure> {
+    let mut words = Words(words);
+    let to = parse_prefix(words.next("a PREFIX or `default`")?, family)?;
+    let (mut inits, mut metrics, mut is_locked) = (MetricMask::empty(), RouteMetrics::NONE, true);
+    while !words.is_empty() {
+        if words.take_one_of(&["unlock"]).is_some() {
+            is_locked = false;
+        } else {
+            let metric = words.take_metric().ok_or_else(|| words.unexpected("a METRIC or `unlock`"))?;
+            inits |= metric;
+            metrics.locks.set(metric, is_locked);
+        }
+    }
+    if inits.is_empty() {
+        return Err(usage("no METRIC is named"));
+    }
+    Ok(Typed { to, target: None, flags: None, inits, metrics }.message(Message::Lock, fib))
+}
+
+/// Reads `[unicast|blackhole|unreachable] [to] PREFIX [pinned]`: a prefix has one route, so more would say nothing.
+fn deleted(words: &[String], family: Option<Family>, fib: u16) -> Result<Request, Failure> {
+    let (words, flags) = match words.split_last() {
+        Some((last, before)) if last == "pinned" => (before, Some(RouteFlags::PINNED)),
+        _ => (words, None),
+    };
+    let to = prefix_alone(words, family)?;
+    if fib == 0 && flags.is_none() {
+        return Ok(Request::RouteDel { to });
+    }
+    let typed = Typed { to, target: None, flags, inits: MetricMask::empty(), metrics: RouteMetrics::NONE };
+    Ok(typed.message(Message::Delete, fib))
+}
+
 fn prefix_alone(words: &[String], family: Option<Family>) -> Result<Network, Failure> {
     let mut words = Words(words);
     words.take_one_of(&["unicast", "blackhole", "unreachable"]);
     words.take_one_of(&["to"]);
     let prefix = parse_prefix(words.next("a PREFIX or `default`")?, family)?;
     if words.is_empty() { Ok(prefix) } else { Err(words.unexpected("nothing more")) }
+}
+
+/// The mask that says how long a network's prefix is.
+fn netmask_of(network: Network) -> IpAddr {
+    let len = u32::from(network.len());
+    match network {
+        Network::V4(_) => Ipv4Addr::from(!u32::MAX.checked_shr(len).unwrap_or(0)).into(),
+        Network::V6(_) => Ipv6Addr::from(!u128::MAX.checked_shr(len).unwrap_or(0)).into(),
+    }
 }
 
 /// Reads `[to] [[root|match|exact] PREFIX] [dev PORT]`.
@@ -236,6 +465,31 @@ impl<'w> Words<'w> {
         Some(keyword)
     }
 
+    /// The flag that the next word sets, or with `no` before it clears.
+    fn take_flag(&mut self) -> Option<(RouteFlags, bool)> {
+        let (first, rest) = self.0.split_first()?;
+        let may_be_typed = |flag: &RouteFlags| RouteFlags::SETTABLE.contains(*flag) && *flag != RouteFlags::HOST;
+        let (name, is_set) = match first.strip_prefix("no") {
+            Some(name) => (name, false),
+            None => (first.as_str(), true),
+        };
+        let flag = RouteFlags::named(name).filter(may_be_typed)?;
+        self.0 = rest;
+        Some((flag, is_set))
+    }
+
+    fn take_metric(&mut self) -> Option<MetricMask> {
+        let (first, rest) = self.0.split_first()?;
+        let metric = MetricMask::named(first)?;
+        self.0 = rest;
+        Some(metric)
+    }
+
+    fn number(&mut self) -> Result<u64, Failure> {
+        let text = self.next("a NUMBER")?;
+        text.parse().map_err(|_no_number| usage(format!("`{text}` is not a number")))
+    }
+
     fn unexpected(&self, expected: &str) -> Failure {
         usage(format!("expected {expected}, found `{}`", self.0.join(" ")))
     }
@@ -267,7 +521,8 @@ mod tests {
             ("default via fe80::1 dev left", "::/0", via("fe80::1", Some("left"))),
             ("unreachable default", "0.0.0.0/0", Target::Unreachable),
         ] {
-            assert_eq!(route(&words(line), None), Ok((to.parse().unwrap(), target)), "{line}");
+            let typed = route(&words(line), None).map(|typed| (typed.to, typed.target));
+            assert_eq!(typed, Ok((to.parse().unwrap(), Some(target))), "{line}");
         }
         assert_eq!(prefix_alone(&words("default"), Some(Family::Ipv6)), Ok("::/0".parse().unwrap()));
         assert!(prefix_alone(&words("10.0.0.0/8"), Some(Family::Ipv6)).is_err());
@@ -289,7 +544,42 @@ mod tests {
             let expected = Failure::usage(reason).with_hint("see `ferry route --help`");
             assert_eq!(route(&words(line), None), Err(expected), "{line}");
         }
+        for line in [
+            "10.0.0.0/8 dev left mtu",
+            "10.0.0.0/8 dev left mtu lock",
+            "10.0.0.0/8 dev left mtu 4294967296",
+            "10.0.0.0/8 dev left mtu 1 mtu 2",
+            "10.0.0.0/8 dev left up",
+            "10.0.0.0/8 dev left nohost",
+        ] {
+            assert!(route(&words(line), None).is_err(), "{line}");
+        }
         assert!(prefix_alone(&words("10.0.0.0/8 via 192.0.2.2"), None).is_err());
+    }
+
+    #[test]
+    fn flags_and_metrics_are_read_as_route_reads_them() {
+        let line = "10.0.0.0/8 dev left proto1 nostatic mtu lock 1400 rtt 250000 weight 0";
+        let typed = route(&words(line), None).unwrap();
+        assert_eq!(typed.flags, Some(RouteFlags::PROTO1));
+        assert_eq!(typed.inits, MetricMask::MTU | MetricMask::RTT | MetricMask::WEIGHT);
+        let metrics = RouteMetrics { locks: MetricMask::MTU, mtu: 1400, rtt: 250_000, weight: 1, ..RouteMetrics::NONE };
+        assert_eq!(typed.metrics, metrics);
+        assert_eq!(metrics_of(&metrics), " mtu lock 1400 rtt 250000");
+        assert!(changed(&words("10.0.0.0/8"), None).is_err(), "it changes nothing");
+        assert_eq!(changed(&words("10.0.0.0/8 noreject"), None).unwrap().flags, Some(RouteFlags::STATIC));
+    }
+
+    #[test]
+    fn a_mask_has_as_many_ones_as_its_network_is_long() {
+        for (network, mask) in [
+            ("0.0.0.0/0", "0.0.0.0"),
+            ("10.0.0.0/9", "255.128.0.0"),
+            ("::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("::/0", "::"),
+        ] {
+            assert_eq!(netmask_of(network.parse().unwrap()), mask.parse::<IpAddr>().unwrap(), "{network}");
+        }
     }
 
     #[test]
@@ -302,7 +592,7 @@ mod tests {
             ("root 10.0.0.0/8 dev left", Selection::Root(prefix), Some("left")),
             ("dev left to match 10.0.0.0/8", Selection::Match(prefix), Some("left")),
         ] {
-            let expected = RouteFilter { family: None, dev: dev.map(str::to_owned), to };
+            let expected = RouteFilter { dev: dev.map(str::to_owned), to, ..RouteFilter::default() };
             assert_eq!(filter(&words(line), None), Ok(expected), "{line}");
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use control_api::{Counts, Reply, Request, Stats};
+use control_api::{Counts, EntryCounts, Reply, Request, Stats};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -23,16 +23,18 @@ fn show(stats: &Stats, paint: Paint) -> String {
     }
     table.row(row("total", &stats.total));
 
+    let entries = stats.entries.map(|entries| {
+        let EntryCounts { tables, live, trash, references } = entries;
+        format!("entries: {live} live in {}, {trash} in the trash, {references} references\n", counted(tables, "table"))
+    });
     let mut text = format!(
-        "up {}, {} IPv4 and {} IPv6 routes, generation {}, {} in memory\n\n{}",
+        "up {}, {} IPv4 and {} IPv6 routes, generation {}, {} in memory\n{}\n{}",
         duration(stats.uptime_seconds),
         stats.routes.ipv4,
         stats.routes.ipv6,
         stats.generation,
-        match stats.live_snapshots {
-            1 => "1 snapshot".to_owned(),
-            several => format!("{several} snapshots"),
-        },
+        counted(stats.live_snapshots, "snapshot"),
+        entries.unwrap_or_default(),
         table.render(paint)
     );
     for (what, reasons) in [("punted", &stats.total.punted), ("dropped", &stats.total.dropped)] {
@@ -54,6 +56,10 @@ fn row(name: impl Into<String>, counts: &Counts) -> Vec<Cell> {
     let mut row = vec![word(name)];
     row.extend([received, transmitted, punted, dropped, originated, originated_lost].map(count));
     row
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// The two largest units: nobody needs the seconds of a day.

