@@ -36,6 +36,9 @@ pub mod timers;
 pub use callouts::{Called, TimerAction, TimerFn, TimerFnId};
 pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};
 pub use ports::PortInfo;
-pub use route::{Gateway, LockedRoute, RouteEntry, RouteId, RouteRef};
+pub use route::{
+    Gateway, LockedRoute, LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, RouteEntry, RouteId,
+    RouteRef, TableGuard,
+};
 pub use routes::{Fibs, Routes, TooManyFibs};
 pub use time::Timestamp;

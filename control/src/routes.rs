@@ -16,7 +16,7 @@ use packet::ethernet::{EtherType, Header, MacAddr};
 use crate::callouts::{RouteKey, Timed};
 use crate::next_hops::{Key, NextHops};
 use crate::rib::{Protocol, Table, Way};
-use crate::route::{Facts, RouteEntry, Trash};
+use crate::route::{Counters, Facts, RouteEntry, Trash};
 
 /// All routes.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub struct Routes {
     fibs: Fibs,
     next_hops: NextHops,
     trash: Trash,
+    pub(crate) counters: Counters,
     publisher: Publisher<ForwardingState>,
     /// What is to happen to routes later. With a route go its timers, whoever removes it.
     pub(crate) timed: Timed,
@@ -90,6 +91,7 @@ impl Routes {
             fibs,
             next_hops: NextHops::default(),
             trash: Trash::default(),
+            counters: Counters::default(),
             publisher,
             timed: Timed::default(),
         }

@@ -25,11 +25,16 @@
 //! clause and each number what holds it.
 
 mod entry;
+mod lookup;
+#[cfg(doctest)]
+pub mod must_not;
 mod reference;
 mod trash;
 
 pub(crate) use entry::Facts;
 pub use entry::{Gateway, RouteEntry, RouteId};
+pub(crate) use lookup::Counters;
+pub use lookup::{LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, TableGuard};
 pub(crate) use reference::Held;
 pub use reference::{LockedRoute, RouteRef};
 pub(crate) use trash::Trash;

@@ -8,7 +8,9 @@
 
 mod entries;
 mod flags;
+mod lookups;
 mod metrics;
+mod references;
 mod tables;
 
 use std::net::IpAddr;
