@@ -37,9 +37,9 @@ impl<'a> Ipv4<'a> {
         if header_len < MIN_HEADER_LEN {
             return Err(HeaderError::HeaderLength);
         }
-        let whole_header = bytes.get(..header_len).ok_or(HeaderError::Truncated)?;
+        let options = bytes.get(MIN_HEADER_LEN..header_len).ok_or(HeaderError::Truncated)?;
         // (2): the checksum of the header is right.
-        if !Sum::default().bytes(whole_header).verifies() {
+        if !Sum::default().bytes(header).bytes(options).verifies() {
             return Err(HeaderError::Checksum);
         }
         // (5): the datagram must hold its own header, and have arrived whole.
