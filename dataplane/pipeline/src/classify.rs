@@ -13,18 +13,16 @@ use packet::ipv6::{self, Ipv6};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Class {
     /// An IPv4 packet whose destination decides.
-    Ipv4(Transit<Ipv4Addr>),
+    Ipv4(Ipv4Addr, Transit),
     /// An IPv6 packet whose destination decides.
-    Ipv6(Transit<Ipv6Addr>),
+    Ipv6(Ipv6Addr, Transit),
     /// Its fate needs no table.
     Decided(Verdict),
 }
 
-/// All that forwarding needs to know of a packet.
+/// All that forwarding needs to know of a packet, but for its destination.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Transit<A> {
-    /// Where it goes.
-    pub(crate) destination: A,
+pub(crate) struct Transit {
     /// Its time to live, or hop limit, as it came in.
     pub(crate) hops_left: u8,
     /// Header and payload, in bytes.
@@ -90,7 +88,8 @@ fn ipv4(payload: &[u8], to_group: bool) -> Class {
     if source.is_link_local() || destination.is_link_local() {
         return drop(DropReason::LinkLocal);
     }
-    Class::Ipv4(Transit { destination, hops_left: packet.ttl(), total_len: packet.total_len(), from_link_local: false })
+    let transit = Transit { hops_left: packet.ttl(), total_len: packet.total_len(), from_link_local: false };
+    Class::Ipv4(destination, transit)
 }
 
 #[inline]
@@ -126,12 +125,12 @@ fn ipv6(payload: &[u8], to_group: bool, port: &PortState) -> Class {
             false => drop(DropReason::LinkLocal),
         };
     }
-    Class::Ipv6(Transit {
-        destination,
+    let transit = Transit {
         hops_left: packet.hop_limit(),
         total_len: packet.total_len(),
         from_link_local: source.is_unicast_link_local(),
-    })
+    };
+    Class::Ipv6(destination, transit)
 }
 
 /// Whether no host has this address: networks 0 and 127, and class E with the limited broadcast.

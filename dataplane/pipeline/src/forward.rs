@@ -19,12 +19,12 @@ use crate::port::{BURST, Frame};
 pub fn forward<F: Frame>(state: &ForwardingState, ingress: PortId, frame: &mut F) -> Verdict {
     match classify(state.port(ingress), frame.bytes()) {
         Class::Decided(verdict) => verdict,
-        Class::Ipv4(transit) => match decide(state, &transit, state.ipv4.lookup(transit.destination)) {
-            Ok(adjacency) => rewrite_ipv4(frame, &transit, adjacency),
+        Class::Ipv4(destination, transit) => match decide(state, transit, state.ipv4.lookup(destination)) {
+            Ok(adjacency) => rewrite_ipv4(frame, transit, adjacency),
             Err(verdict) => verdict,
         },
-        Class::Ipv6(transit) => match decide(state, &transit, state.ipv6.lookup(transit.destination)) {
-            Ok(adjacency) => rewrite_ipv6(frame, &transit, adjacency),
+        Class::Ipv6(destination, transit) => match decide(state, transit, state.ipv6.lookup(destination)) {
+            Ok(adjacency) => rewrite_ipv6(frame, transit, adjacency),
             Err(verdict) => verdict,
         },
     }
@@ -40,18 +40,20 @@ pub fn forward_burst<F: Frame>(
     verdicts: &mut ArrayVec<Verdict, BURST>,
 ) {
     let port = state.port(ingress);
-    let mut classes = ArrayVec::<Class, BURST>::new();
+    let mut pending = ArrayVec::<Pending, BURST>::new();
     let mut ipv4 = ArrayVec::<Ipv4Addr, BURST>::new();
     let mut ipv6 = ArrayVec::<Ipv6Addr, BURST>::new();
-    for frame in burst.iter() {
-        let class = classify(port, frame.bytes());
-        match &class {
-            Class::Ipv4(transit) => ipv4.push(transit.destination),
-            Class::Ipv6(transit) => ipv6.push(transit.destination),
-            Class::Decided(_) => {}
+    pending.extend(burst.iter().map(|frame| match classify(port, frame.bytes()) {
+        Class::Ipv4(destination, transit) => {
+            ipv4.push(destination);
+            Pending::Ipv4(transit)
         }
-        classes.push(class);
-    }
+        Class::Ipv6(destination, transit) => {
+            ipv6.push(destination);
+            Pending::Ipv6(transit)
+        }
+        Class::Decided(verdict) => Pending::Decided(verdict),
+    }));
 
     let mut hops_ipv4 = [None; BURST];
     let mut hops_ipv6 = [None; BURST];
@@ -61,28 +63,31 @@ pub fn forward_burst<F: Frame>(
     let mut hops_ipv4 = hops_ipv4.into_iter();
     let mut hops_ipv6 = hops_ipv6.into_iter();
     verdicts.clear();
-    for (frame, class) in burst.iter_mut().zip(&classes) {
-        verdicts.push(match class {
-            Class::Decided(verdict) => *verdict,
-            Class::Ipv4(transit) => match decide(state, transit, hops_ipv4.next().flatten()) {
-                Ok(adjacency) => rewrite_ipv4(frame, transit, adjacency),
-                Err(verdict) => verdict,
-            },
-            Class::Ipv6(transit) => match decide(state, transit, hops_ipv6.next().flatten()) {
-                Ok(adjacency) => rewrite_ipv6(frame, transit, adjacency),
-                Err(verdict) => verdict,
-            },
-        });
-    }
+    verdicts.extend(burst.iter_mut().zip(pending).map(|(frame, pending)| match pending {
+        Pending::Decided(verdict) => verdict,
+        Pending::Ipv4(transit) => match decide(state, transit, hops_ipv4.next().flatten()) {
+            Ok(adjacency) => rewrite_ipv4(frame, transit, adjacency),
+            Err(verdict) => verdict,
+        },
+        Pending::Ipv6(transit) => match decide(state, transit, hops_ipv6.next().flatten()) {
+            Ok(adjacency) => rewrite_ipv6(frame, transit, adjacency),
+            Err(verdict) => verdict,
+        },
+    }));
+}
+
+/// A frame of a burst while the tables are asked for all of them: its [`Class`] without the destination, which is one of
+/// those being looked up.
+#[derive(Debug, Clone, Copy)]
+enum Pending {
+    Ipv4(Transit),
+    Ipv6(Transit),
+    Decided(Verdict),
 }
 
 /// The neighbour a packet is to be sent to, or why it is not sent.
 #[inline]
-fn decide<'a, A>(
-    state: &'a ForwardingState,
-    transit: &Transit<A>,
-    next_hop: Option<NextHopId>,
-) -> Result<&'a Adjacency, Verdict> {
+fn decide(state: &ForwardingState, transit: Transit, next_hop: Option<NextHopId>) -> Result<&Adjacency, Verdict> {
     let next_hop = match next_hop {
         Some(id) => state.next_hop(id),
         None if transit.from_link_local => return Err(Verdict::Drop(DropReason::LinkLocal)),
@@ -116,7 +121,7 @@ fn decide<'a, A>(
 }
 
 #[inline]
-fn rewrite_ipv4<F: Frame>(frame: &mut F, transit: &Transit<Ipv4Addr>, adjacency: &Adjacency) -> Verdict {
+fn rewrite_ipv4<F: Frame>(frame: &mut F, transit: Transit, adjacency: &Adjacency) -> Verdict {
     let bytes = frame.bytes_mut();
     let (ethernet, packet) = bytes.split_first_chunk_mut().expect("classify found an Ethernet header");
     *ethernet = adjacency.header;
@@ -126,7 +131,7 @@ fn rewrite_ipv4<F: Frame>(frame: &mut F, transit: &Transit<Ipv4Addr>, adjacency:
 }
 
 #[inline]
-fn rewrite_ipv6<F: Frame>(frame: &mut F, transit: &Transit<Ipv6Addr>, adjacency: &Adjacency) -> Verdict {
+fn rewrite_ipv6<F: Frame>(frame: &mut F, transit: Transit, adjacency: &Adjacency) -> Verdict {
     let bytes = frame.bytes_mut();
     let (ethernet, packet) = bytes.split_first_chunk_mut().expect("classify found an Ethernet header");
     *ethernet = adjacency.header;

@@ -1,7 +1,7 @@
 //! A worker: the crank that turns packets in into packets out.
 
 use arrayvec::ArrayVec;
-use boundary::{DropReason, PortId, Punt, Tally, Verdict, WorkerEnd};
+use boundary::{DropReason, PortId, Punt, Tally, Verdict, WorkerEnd, ring};
 
 use crate::forward::forward_burst;
 use crate::port::{BURST, Burst, Frame, Port};
@@ -42,16 +42,14 @@ impl<P: Port> Worker<P> {
             handled += self.arrived.len();
             self.end.tally.received(ingress, self.arrived.len(), bytes_of(&self.arrived));
             forward_burst(state, ingress, &mut self.arrived, &mut self.verdicts);
-            for (frame, verdict) in self.arrived.drain(..).zip(self.verdicts.drain(..)) {
-                match verdict {
-                    Verdict::Transmit(out) => self.outward[out.index()].push(frame),
-                    Verdict::Punt(reason) => match self.end.punts.send(Punt { port: ingress, reason }, frame.bytes()) {
-                        Ok(()) => self.end.tally.punted(reason),
-                        Err(_full) => self.end.tally.dropped(DropReason::PuntFull, 1),
-                    },
-                    Verdict::Drop(reason) => self.end.tally.dropped(reason, 1),
-                }
-            }
+            part(
+                ingress,
+                &mut self.arrived,
+                &self.verdicts,
+                &mut self.outward,
+                &mut self.end.punts,
+                &mut self.end.tally,
+            );
             for (egress, (port, queue)) in port_ids(self.ports.len()).zip(self.ports.iter_mut().zip(&mut self.outward))
             {
                 let (sent, refused) = flush(egress, port, queue, &mut self.end.tally);
@@ -98,6 +96,39 @@ impl<P: Port> Worker<P> {
             }
         }
         handled
+    }
+}
+
+/// Parts a burst that came in through `ingress` by its verdicts: into the queues out, up the punt ring, or nowhere.
+///
+/// Neighbours in a burst often fare alike, so they go their way together.
+#[inline]
+fn part<F: Frame>(
+    ingress: PortId,
+    burst: &mut Burst<F>,
+    verdicts: &[Verdict],
+    outward: &mut [Burst<F>],
+    punts: &mut ring::Sender<Punt>,
+    tally: &mut Tally,
+) {
+    let mut frames = burst.drain(..);
+    for alike in verdicts.chunk_by(|one, next| one == next) {
+        let frames = frames.by_ref().take(alike.len());
+        match alike[0] {
+            Verdict::Transmit(egress) => outward[egress.index()].extend(frames),
+            Verdict::Punt(reason) => {
+                for frame in frames {
+                    match punts.send(Punt { port: ingress, reason }, frame.bytes()) {
+                        Ok(()) => tally.punted(reason),
+                        Err(_full) => tally.dropped(DropReason::PuntFull, 1),
+                    }
+                }
+            }
+            Verdict::Drop(reason) => {
+                tally.dropped(reason, alike.len());
+                frames.for_each(drop);
+            }
+        }
     }
 }
 
