@@ -25,15 +25,17 @@ use crate::time::Timestamp;
 /// How long it looks away when nothing happens.
 pub const LONGEST_NAP: Duration = Duration::from_micros(500);
 
-/// A running control thread.
+/// A running control thread. Dropping it stops it, too.
 #[derive(Debug)]
 pub struct ControlThread {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Control>,
+    thread: Option<JoinHandle<Control>>,
 }
 
 impl ControlThread {
     /// Starts it. `control` was made at [`Timestamp`] zero, which is `epoch` on the clock.
+    ///
+    /// `alarm` is dropped when the thread ends, also by a panic: so its owner can notice.
     ///
     /// # Errors
     ///
@@ -43,27 +45,40 @@ impl ControlThread {
         links: Vec<WorkerLink>,
         requests: Receiver<Asked>,
         epoch: Instant,
+        alarm: impl Send + 'static,
     ) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("control".to_owned())
-            .spawn(move || run(control, links, &requests, &stopped, epoch))?;
-        Ok(Self { stop, thread })
+        let life = move || {
+            let _alarm = alarm;
+            run(control, links, &requests, &stopped, epoch)
+        };
+        let thread = std::thread::Builder::new().name("control".to_owned()).spawn(life)?;
+        Ok(Self { stop, thread: Some(thread) })
     }
 
     /// Whether it is running, as it does until it is stopped.
     pub fn is_running(&self) -> bool {
-        !self.thread.is_finished()
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// Stops it: what workers have punted by now is still decided, and requests that wait are refused.
     ///
     /// Returns what it knew in the end; nothing, if it had panicked.
-    pub fn stop(self) -> Option<Control> {
+    pub fn stop(mut self) -> Option<Control> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Option<Control> {
         // Relaxed: nothing is handed over by it.
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().ok()
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for ControlThread {
+    fn drop(&mut self) {
+        let _what_it_knew = self.join();
     }
 }
 

@@ -1,5 +1,7 @@
 //! `ferryd`: the forwarder. Starts everything in the order it depends on each other, and stops it in reverse.
 
+mod cores;
+mod end;
 mod ports;
 mod workers;
 
@@ -15,10 +17,9 @@ use control::server::{Server, ServerError};
 use control::thread::ControlThread;
 use control::{Control, Setup, Timestamp};
 use packet::ethernet;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use tracing::info;
+use tracing::{error, info};
 
+use crate::end::End;
 use crate::ports::{Ports, start_eal};
 use crate::workers::Workers;
 
@@ -68,13 +69,16 @@ fn check(path: &Path) -> Result<(), StartError> {
 fn run(path: &Path) -> Result<(), StartError> {
     let config = Config::load(path)?;
     // From here on a signal waits until it is asked for, so that whatever was started is also stopped.
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(StartError::Signals)?;
+    let mut end = End::of_signals().map_err(StartError::Signals)?;
+    let cores = cores::of_workers(config.workers())?;
+    let other_cores = cores::without(&cores);
+    cores::move_to(&other_cores);
 
     // First of all: whoever has the socket already has the devices, too, and must not be disturbed on them.
     let (asked, requests) = crossbeam::channel::bounded(REQUESTS);
     let server = Server::start(config.socket(), asked)?;
     info!("listening on {}", config.socket().display());
-    let eal = start_eal(&config)?;
+    let eal = start_eal(&config, other_cores)?;
     let (ports, worker_ports) = Ports::start(&eal, &config)?;
     let state = ForwardingState::without_routes(ports.states.iter().copied());
     let sizes = RingSizes { frame_len: longest_frame(&config), ..RingSizes::default() };
@@ -82,18 +86,21 @@ fn run(path: &Path) -> Result<(), StartError> {
 
     let epoch = Instant::now();
     let setup = Setup::new(&config, ports.states.iter().copied());
-    let control = Control::new(setup, publisher, workers::shown(&config, &counters)?, Box::new(ports), Timestamp::ZERO);
-    let control = ControlThread::spawn(control, links, requests, epoch).map_err(StartError::Thread)?;
-    let workers = Workers::spawn(&eal, config.workers(), worker_ports, ends)?;
+    let control = Control::new(setup, publisher, workers::shown(&cores, &counters), Box::new(ports), Timestamp::ZERO);
+    let alarm = end.alarm();
+    let control = ControlThread::spawn(control, links, requests, epoch, alarm.clone()).map_err(StartError::Thread)?;
+    let workers = Workers::spawn(&eal, &cores, worker_ports, ends, &alarm)?;
     info!("forwarding");
 
-    let signal = signals.forever().next();
-    info!("stopping on {}", signal.and_then(signal_hook::low_level::signal_name).unwrap_or("no signal"));
+    match end.wait() {
+        Some(signal) => info!("stopping on {signal}"),
+        None => error!("stopping, because a thread has panicked"),
+    }
     server.stop();
-    let _what_it_knew = control.stop();
-    workers.stop();
+    let control = control.stop().ok_or_else(|| StartError::Panicked { thread: "the control thread".to_owned() });
+    let workers = workers.stop();
     info!("{}", Summary(&Totals::of_all(&counters)));
-    Ok(())
+    control.and(workers)
 }
 
 /// Requests that may wait for the control thread; whoever asks more waits to be heard.
@@ -105,7 +112,7 @@ fn longest_frame(config: &Config) -> usize {
     (ethernet::HEADER_LEN + 8 + longest).max(RingSizes::default().frame_len)
 }
 
-/// Why ferryd did not start.
+/// Why ferryd did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]
@@ -139,6 +146,8 @@ enum StartError {
     NoCores,
     #[error("a worker thread ended before it forwarded anything")]
     WorkerDied,
+    #[error("{thread} has panicked; what it said is above, and a bug")]
+    Panicked { thread: String },
     #[error("a thread cannot be started")]
     Thread(#[source] io::Error),
     #[error("signals cannot be waited for")]

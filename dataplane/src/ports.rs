@@ -7,7 +7,7 @@ use dpdk::{Eal, EalConfig, MemoryChoice, Mempool, MempoolConfig, PortConfig, Wor
 use packet::ethernet::MacAddr;
 use tracing::{info, warn};
 
-use crate::{StartError, workers};
+use crate::StartError;
 
 /// Ports that run: the control thread's ends, and what forwarding knows of each, by [`PortId`].
 #[derive(Debug)]
@@ -17,8 +17,9 @@ pub(crate) struct Ports {
     pub(crate) states: Vec<PortState>,
 }
 
-/// Starts DPDK as configured, with the cards it is to take; virtual devices are attached with their ports.
-pub(crate) fn start_eal(config: &Config) -> Result<Eal, StartError> {
+/// Starts DPDK as configured, its own threads on `cores`, with the cards it is to take; virtual devices are attached with
+/// their ports.
+pub(crate) fn start_eal(config: &Config, cores: Vec<usize>) -> Result<Eal, StartError> {
     let mut cards = Vec::new();
     for port in config.ports() {
         let device = device_of(port)?;
@@ -34,7 +35,7 @@ pub(crate) fn start_eal(config: &Config) -> Result<Eal, StartError> {
         },
         memory_mib: config.dpdk().memory_mib.unwrap_or_else(|| memory_for(config)),
         devices: cards,
-        cpus: cores_without_workers(config),
+        cpus: cores,
         extra_arguments: config.dpdk().args.clone(),
         ..EalConfig::default()
     };
@@ -119,13 +120,6 @@ fn attach(eal: &Eal, port: &config::Port) -> Result<(), StartError> {
 
 fn device_of(port: &config::Port) -> Result<dpdk::Device, StartError> {
     port.device.to_string().parse().map_err(|error| StartError::DeviceName { port: port.name.clone(), error })
-}
-
-/// Where DPDK's own threads may run: wherever no worker polls, unless that is nowhere.
-fn cores_without_workers(config: &Config) -> Vec<usize> {
-    let of_workers: Vec<_> = config.workers().iter().filter_map(|worker| workers::core(worker.core).ok()).collect();
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    cores.into_iter().filter(|core| !of_workers.contains(core)).map(|core| core.id).collect()
 }
 
 /// Buffers enough that every descriptor of every queue can hold one while every worker has its hands full.

@@ -7,13 +7,13 @@ use std::thread::JoinHandle;
 
 use boundary::{Counters, WorkerEnd};
 use control::WorkerInfo;
-use control::config::{self, Config, Core};
 use core_affinity::CoreId;
 use dpdk::{Eal, WorkerPort};
 use pipeline::Worker;
 use tracing::info;
 
-use crate::StartError;
+use crate::end::Alarm;
+use crate::{StartError, cores};
 
 /// Running workers. They stop when told to, or when this is dropped.
 #[derive(Debug)]
@@ -23,23 +23,26 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Starts one thread per configured worker; returns when all of them turn.
+    /// Starts one thread on each of `cores`, which sounds the alarm if it ends; returns when all of them turn.
     ///
     /// # Errors
     ///
     /// When one cannot be pinned to its core or registered with DPDK; the others are stopped again.
     pub(crate) fn spawn(
         eal: &Eal,
-        configured: &[config::Worker],
+        cores: &[CoreId],
         ports: Vec<Vec<WorkerPort>>,
         ends: Vec<WorkerEnd>,
+        alarm: &Alarm,
     ) -> Result<Self, StartError> {
         let mut workers = Self { stop: Arc::default(), threads: Vec::new() };
-        for (number, ((worker, ports), end)) in configured.iter().zip(ports).zip(ends).enumerate() {
-            let core = core(worker.core)?;
-            let (eal, stop) = (eal.clone(), Arc::clone(&workers.stop));
+        for (number, ((core, ports), end)) in cores.iter().copied().zip(ports).zip(ends).enumerate() {
+            let (eal, stop, alarm) = (eal.clone(), Arc::clone(&workers.stop), alarm.clone());
             let (started, outcome) = mpsc::channel();
-            let body = move || work(&eal, core, Worker::new(ports, end), &stop, &started);
+            let body = move || {
+                let _alarm = alarm;
+                work(&eal, core, Worker::new(ports, end), &stop, &started);
+            };
             let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(body);
             workers.threads.push(thread.map_err(StartError::Thread)?);
             outcome.recv().unwrap_or(Err(StartError::WorkerDied))?;
@@ -49,35 +52,36 @@ impl Workers {
     }
 
     /// Tells every worker to stop after its turn, and waits until all have. Nothing is left in their hands.
-    pub(crate) fn stop(mut self) {
-        self.join();
+    ///
+    /// # Errors
+    ///
+    /// When one of them had panicked, so that what was in its hands then is in nobody's accounts.
+    pub(crate) fn stop(mut self) -> Result<(), StartError> {
+        self.join()
     }
 
-    fn join(&mut self) {
+    fn join(&mut self) -> Result<(), StartError> {
         // Relaxed: the flag carries nothing with it; joining the threads orders all they have done.
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            if let Err(panic) = thread.join() {
-                std::panic::resume_unwind(panic);
-            }
+        let ended: Vec<_> = self.threads.drain(..).map(JoinHandle::join).collect();
+        match ended.iter().position(Result::is_err) {
+            Some(number) => Err(StartError::Panicked { thread: format!("worker {number}") }),
+            None => Ok(()),
         }
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.join();
-        }
+        // Only on the way out of a failed start, which has an error of its own to tell.
+        let _untold = self.join();
     }
 }
 
 /// The workers as the control thread shows them to people.
-pub(crate) fn shown(config: &Config, counters: &[Counters]) -> Result<Vec<WorkerInfo>, StartError> {
-    let worker = |(worker, counters): (&config::Worker, &Counters)| {
-        Ok(WorkerInfo { core: core(worker.core)?.id, counters: counters.clone() })
-    };
-    config.workers().iter().zip(counters).map(worker).collect()
+pub(crate) fn shown(cores: &[CoreId], counters: &[Counters]) -> Vec<WorkerInfo> {
+    let worker = |(core, counters): (&CoreId, &Counters)| WorkerInfo { core: core.id, counters: counters.clone() };
+    cores.iter().zip(counters).map(worker).collect()
 }
 
 /// A worker's life.
@@ -90,7 +94,7 @@ fn work(
 ) {
     let is_pinned = core_affinity::set_for_current(core);
     let registered =
-        if is_pinned { eal.register_worker_thread().map_err(StartError::from) } else { Err(not_there(core.id)) };
+        if is_pinned { eal.register_worker_thread().map_err(StartError::from) } else { Err(cores::not_there(core.id)) };
     // Whoever spawned us waits for this answer; if it is gone, there is nobody left to tell.
     let _registered = match registered {
         Ok(registered) => {
@@ -106,22 +110,4 @@ fn work(
         worker.turn();
     }
     worker.finish();
-}
-
-/// The core a worker is to poll on.
-pub(crate) fn core(wanted: Core) -> Result<CoreId, StartError> {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let found = match wanted {
-        Core::Last => cores.last(),
-        Core::Number(number) => cores.iter().find(|core| core.id == number),
-    };
-    found.copied().ok_or_else(|| match wanted {
-        Core::Number(number) => not_there(number),
-        Core::Last => StartError::NoCores,
-    })
-}
-
-fn not_there(core: usize) -> StartError {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    StartError::Core { core, allowed: cores.iter().map(|core| core.id).collect() }
 }

@@ -24,7 +24,7 @@ fn start() -> (ControlThread, WorkerEnd, Sender<Asked>) {
     let workers = counters.into_iter().map(|counters| WorkerInfo { core: 1, counters }).collect();
     let control = Control::new(setup, publisher, workers, Box::new(NoHardware), Timestamp::ZERO);
     let (ask, asked) = unbounded();
-    let thread = ControlThread::spawn(control, links, asked, Instant::now()).unwrap();
+    let thread = ControlThread::spawn(control, links, asked, Instant::now(), ()).unwrap();
     let mut worker = ends.pop().unwrap();
     for _announcement in 0..6 {
         wait_for(|| worker.originated.receive(|_, _| ()));

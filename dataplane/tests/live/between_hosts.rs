@@ -260,3 +260,29 @@ fn an_unknown_neighbour_is_reported_to_the_sender() {
     let from_us = lab.on(Host::Right, &["ping", "-n", "-c", "1", "-W", "20", LEFT]);
     assert!(printed(&from_us).contains(" 0% packet loss"), "{}", printed(&from_us));
 }
+
+#[test]
+fn a_worker_has_its_core_to_itself() {
+    let Some(lab) = Lab::new("a_worker_has_its_core_to_itself") else { return };
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1) {
+        return println!("skipped: a_worker_has_its_core_to_itself: there is one core for everybody");
+    }
+    let ferryd = lab.start(&lab.config(""));
+    let threads = std::fs::read_dir(format!("/proc/{}/task", ferryd.id())).unwrap().flatten().map(|thread| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap();
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        (field("Name:"), field("Cpus_allowed:"))
+    });
+    let (workers, others): (Vec<_>, Vec<_>) = threads.partition(|(name, _)| name.starts_with("worker"));
+    assert_eq!(workers.len(), 1);
+    assert!(others.iter().any(|(name, _)| name == "control"), "{others:?}");
+    for (name, cores) in &others {
+        assert!(!share_a_core(cores, &workers[0].1), "{name} may run on {cores}, the worker on {}", workers[0].1);
+    }
+}
+
+/// Whether two masks, as the kernel writes them in hexadecimal digits and commas, have a bit in common.
+fn share_a_core(one: &str, other: &str) -> bool {
+    let digits = |mask: &str| mask.chars().rev().filter_map(|digit| digit.to_digit(16)).collect::<Vec<_>>();
+    digits(one).iter().zip(digits(other)).any(|(one, other)| one & other != 0)
+}
