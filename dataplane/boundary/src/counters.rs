@@ -7,14 +7,15 @@
 //! received = transmitted + punted + dropped
 //! ```
 //!
-//! Publishing is a sequence lock: a few dozen plain stores between two increments of a sequence number, once a turn, in
-//! cache lines that only this worker writes. A reader that came in between tries again; a worker never waits.
+//! Publishing is a sequence lock: a few dozen plain stores between two increments of a sequence number, once a turn. Only
+//! this worker writes there. A reader that came in between tries again, and gives way if that goes on: the worker may have
+//! been interrupted in the middle. A worker never waits.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use crossbeam::utils::CachePadded;
+use crossbeam::utils::{Backoff, CachePadded};
 
 use crate::reason::{DropReason, PuntReason};
 use crate::state::PortId;
@@ -121,6 +122,7 @@ pub struct Counters(Arc<Shared>);
 impl Counters {
     /// All counters as they stood at the end of one of the worker's turns.
     pub fn read(&self) -> Totals {
+        let backoff = Backoff::new();
         loop {
             // Acquire: the cells below are no older than this number.
             let before = self.0.sequence.load(Ordering::Acquire);
@@ -130,7 +132,7 @@ impl Counters {
             if before.is_multiple_of(2) && self.0.sequence.load(Ordering::Relaxed) == before {
                 return Totals { cells };
             }
-            std::hint::spin_loop();
+            backoff.snooze();
         }
     }
 
