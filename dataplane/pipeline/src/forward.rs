@@ -19,14 +19,12 @@ use crate::port::{BURST, Frame};
 pub fn forward<F: Frame>(state: &ForwardingState, ingress: PortId, frame: &mut F) -> Verdict {
     match classify(state.port(ingress), frame.bytes()) {
         Class::Decided(verdict) => verdict,
-        Class::Ipv4(destination, transit) => match decide(state, transit, state.ipv4.lookup(destination)) {
-            Ok(adjacency) => rewrite_ipv4(frame, transit, adjacency),
-            Err(verdict) => verdict,
-        },
-        Class::Ipv6(destination, transit) => match decide(state, transit, state.ipv6.lookup(destination)) {
-            Ok(adjacency) => rewrite_ipv6(frame, transit, adjacency),
-            Err(verdict) => verdict,
-        },
+        Class::Ipv4(destination, transit) => {
+            send_on(state, frame, transit, state.ipv4.lookup(destination), decrement_ttl)
+        }
+        Class::Ipv6(destination, transit) => {
+            send_on(state, frame, transit, state.ipv6.lookup(destination), decrement_hop_limit)
+        }
     }
 }
 
@@ -65,14 +63,8 @@ pub fn forward_burst<F: Frame>(
     verdicts.clear();
     verdicts.extend(burst.iter_mut().zip(pending).map(|(frame, pending)| match pending {
         Pending::Decided(verdict) => verdict,
-        Pending::Ipv4(transit) => match decide(state, transit, hops_ipv4.next().flatten()) {
-            Ok(adjacency) => rewrite_ipv4(frame, transit, adjacency),
-            Err(verdict) => verdict,
-        },
-        Pending::Ipv6(transit) => match decide(state, transit, hops_ipv6.next().flatten()) {
-            Ok(adjacency) => rewrite_ipv6(frame, transit, adjacency),
-            Err(verdict) => verdict,
-        },
+        Pending::Ipv4(transit) => send_on(state, frame, transit, hops_ipv4.next().flatten(), decrement_ttl),
+        Pending::Ipv6(transit) => send_on(state, frame, transit, hops_ipv6.next().flatten(), decrement_hop_limit),
     }));
 }
 
@@ -83,6 +75,26 @@ enum Pending {
     Ipv4(Transit),
     Ipv6(Transit),
     Decided(Verdict),
+}
+
+/// Sends a packet on to where its next hop is, or says why not. `take_hop` takes one off what its header says is left.
+#[inline]
+fn send_on<F: Frame, const HEADER_LEN: usize>(
+    state: &ForwardingState,
+    frame: &mut F,
+    transit: Transit,
+    next_hop: Option<NextHopId>,
+    take_hop: impl FnOnce(&mut [u8; HEADER_LEN]),
+) -> Verdict {
+    let adjacency = match decide(state, transit, next_hop) {
+        Ok(adjacency) => adjacency,
+        Err(verdict) => return verdict,
+    };
+    let (ethernet, packet) = frame.bytes_mut().split_first_chunk_mut().expect("classify found an Ethernet header");
+    *ethernet = adjacency.header;
+    take_hop(packet.first_chunk_mut().expect("classify found an IP header"));
+    trim(frame, transit.total_len);
+    Verdict::Transmit(adjacency.port)
 }
 
 /// The neighbour a packet is to be sent to, or why it is not sent.
@@ -118,26 +130,6 @@ fn decide(state: &ForwardingState, transit: Transit, next_hop: Option<NextHopId>
         return Err(Verdict::Punt(PuntReason::TooBig));
     }
     Ok(adjacency)
-}
-
-#[inline]
-fn rewrite_ipv4<F: Frame>(frame: &mut F, transit: Transit, adjacency: &Adjacency) -> Verdict {
-    let bytes = frame.bytes_mut();
-    let (ethernet, packet) = bytes.split_first_chunk_mut().expect("classify found an Ethernet header");
-    *ethernet = adjacency.header;
-    decrement_ttl(packet.first_chunk_mut().expect("classify found an IPv4 header"));
-    trim(frame, transit.total_len);
-    Verdict::Transmit(adjacency.port)
-}
-
-#[inline]
-fn rewrite_ipv6<F: Frame>(frame: &mut F, transit: Transit, adjacency: &Adjacency) -> Verdict {
-    let bytes = frame.bytes_mut();
-    let (ethernet, packet) = bytes.split_first_chunk_mut().expect("classify found an Ethernet header");
-    *ethernet = adjacency.header;
-    decrement_hop_limit(packet.first_chunk_mut().expect("classify found an IPv6 header"));
-    trim(frame, transit.total_len);
-    Verdict::Transmit(adjacency.port)
 }
 
 /// Cuts off what the link in appended to the packet: padding up to a minimum frame stays, as zeros (RFC 894).

@@ -50,12 +50,9 @@ impl<P: Port> Worker<P> {
                 &mut self.end.punts,
                 &mut self.end.tally,
             );
-            for (egress, (port, queue)) in port_ids(self.ports.len()).zip(self.ports.iter_mut().zip(&mut self.outward))
-            {
-                let (sent, refused) = flush(egress, port, queue, &mut self.end.tally);
-                self.end.tally.transmitted(sent);
-                self.end.tally.dropped(DropReason::TxFull, refused);
-            }
+            let (sent, refused) = flush(&mut self.ports, &mut self.outward, &mut self.end.tally);
+            self.end.tally.transmitted(sent);
+            self.end.tally.dropped(DropReason::TxFull, refused);
         }
         handled += self.send_originated();
         self.end.tally.publish();
@@ -88,12 +85,9 @@ impl<P: Port> Worker<P> {
             handled += 1;
         }
         if handled > 0 {
-            for (egress, (port, queue)) in port_ids(self.ports.len()).zip(self.ports.iter_mut().zip(&mut self.outward))
-            {
-                let (sent, refused) = flush(egress, port, queue, &mut self.end.tally);
-                self.end.tally.originated(sent);
-                self.end.tally.originated_lost(refused);
-            }
+            let (sent, refused) = flush(&mut self.ports, &mut self.outward, &mut self.end.tally);
+            self.end.tally.originated(sent);
+            self.end.tally.originated_lost(refused);
         }
         handled
     }
@@ -132,18 +126,22 @@ fn part<F: Frame>(
     }
 }
 
-/// Sends a queue out of its port; returns how many frames left and how many found no room. The latter are freed.
+/// Sends each queue out of its port; returns how many frames left and how many found no room. The latter are freed.
 #[inline]
-fn flush<P: Port>(egress: PortId, port: &mut P, queue: &mut Burst<P::Frame>, tally: &mut Tally) -> (usize, usize) {
-    if queue.is_empty() {
-        return (0, 0);
+fn flush<P: Port>(ports: &mut [P], queues: &mut [Burst<P::Frame>], tally: &mut Tally) -> (usize, usize) {
+    let (mut sent, mut refused) = (0, 0);
+    for (egress, (port, queue)) in port_ids(ports.len()).zip(ports.iter_mut().zip(queues)) {
+        if queue.is_empty() {
+            continue;
+        }
+        let (frames, bytes) = (queue.len(), bytes_of(queue));
+        port.transmit(queue);
+        tally.sent(egress, frames - queue.len(), bytes - bytes_of(queue));
+        sent += frames - queue.len();
+        refused += queue.len();
+        queue.clear();
     }
-    let (frames, bytes) = (queue.len(), bytes_of(queue));
-    port.transmit(queue);
-    let refused = queue.len();
-    tally.sent(egress, frames - refused, bytes - bytes_of(queue));
-    queue.clear();
-    (frames - refused, refused)
+    (sent, refused)
 }
 
 #[inline]
