@@ -75,7 +75,7 @@ impl Simulation {
     }
 
     fn tick(&mut self) {
-        self.control.tick(self.now, &mut ToWorker(&mut self.link));
+        self.control.tick(self.now, &mut ToRing(&mut self.link.originate));
         self.settle();
     }
 
@@ -83,31 +83,20 @@ impl Simulation {
     fn settle(&mut self) {
         loop {
             let handled = self.worker.turn();
-            let mut decided = false;
             let Self { control, link, now, .. } = self;
             let WorkerLink { punts, originate } = link;
             // One at a time: a single large packet can become more fragments than the ring back has slots for two.
             let punted = punts.receive(|punt, frame| control.handle_punt(punt, frame, *now, &mut ToRing(originate)));
-            if punted.is_some() {
-                decided = true;
-                control.publish();
-            }
-            if handled == 0 && !decided {
-                return;
+            match punted {
+                Some(()) => control.publish(),
+                None if handled == 0 => return,
+                None => {}
             }
         }
     }
 }
 
 /// Where the control plane's frames go: to the worker, as in ferryd.
-struct ToWorker<'a>(&'a mut WorkerLink);
-
-impl Outbox for ToWorker<'_> {
-    fn send(&mut self, port: PortId, frame: &[u8]) {
-        ToRing(&mut self.0.originate).send(port, frame);
-    }
-}
-
 struct ToRing<'a>(&'a mut boundary::ring::Sender<PortId>);
 
 impl Outbox for ToRing<'_> {
