@@ -16,11 +16,10 @@ use control::config::{Config, ConfigError};
 use control::server::{Server, ServerError};
 use control::thread::ControlThread;
 use control::{Control, Setup, Timestamp};
-use packet::ethernet;
 use tracing::{error, info};
 
 use crate::end::End;
-use crate::ports::{Ports, start_eal};
+use crate::ports::{Ports, frame_room, start_eal};
 use crate::workers::Workers;
 
 /// Forwards IPv4 and IPv6 packets between DPDK ports.
@@ -81,7 +80,7 @@ fn run(path: &Path) -> Result<(), StartError> {
     let eal = start_eal(&config, other_cores)?;
     let (ports, worker_ports) = Ports::start(&eal, &config)?;
     let state = ForwardingState::without_routes(ports.states.iter().copied());
-    let sizes = RingSizes { frame_len: longest_frame(&config), ..RingSizes::default() };
+    let sizes = RingSizes { frame_len: usize::from(frame_room(&config)), ..RingSizes::default() };
     let (publisher, links, counters, ends) = boundary::connect(state, config.workers().len(), sizes);
 
     let epoch = Instant::now();
@@ -105,12 +104,6 @@ fn run(path: &Path) -> Result<(), StartError> {
 
 /// Requests that may wait for the control thread; whoever asks more waits to be heard.
 const REQUESTS: usize = 128;
-
-/// The longest frame a worker may have to hand over, in bytes, with room for the tags of two VLANs.
-fn longest_frame(config: &Config) -> usize {
-    let longest = config.ports().iter().map(|port| usize::from(port.mtu.bytes())).max().unwrap_or_default();
-    (ethernet::HEADER_LEN + 8 + longest).max(RingSizes::default().frame_len)
-}
 
 /// Why ferryd did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]

@@ -138,13 +138,13 @@ fn pool_for(config: &Config) -> MempoolConfig {
         (defaults.1.cache * 2 + BURST_BUFFERS * u32::try_from(config.ports().len()).unwrap_or(u32::MAX)) * workers;
     // DPDK's pools are smallest in memory at one less than a power of two.
     let buffers = (descriptors * workers + in_hand).next_power_of_two() - 1;
-    let longest = |port: &config::Port| PortConfig { mtu: port.mtu.bytes(), ..defaults.0 }.longest_frame();
-    let frame = config.ports().iter().map(longest).max().unwrap_or_default();
-    MempoolConfig {
-        buffers: buffers.max(defaults.1.buffers),
-        frame_room: frame.max(defaults.1.frame_room),
-        ..defaults.1
-    }
+    MempoolConfig { buffers: buffers.max(defaults.1.buffers), frame_room: frame_room(config), ..defaults.1 }
+}
+
+/// Room for the longest frame there can be, on whichever port: of a buffer, and of a slot to the control thread. In bytes.
+pub(crate) fn frame_room(config: &Config) -> u16 {
+    let longest = |port: &config::Port| PortConfig { mtu: port.mtu.bytes(), ..PortConfig::default() }.longest_frame();
+    config.ports().iter().map(longest).fold(MempoolConfig::default().frame_room, u16::max)
 }
 
 /// Memory for the pool, in MiB, and as much again as the drivers take for their rings.
