@@ -3,8 +3,6 @@
 //! Ports are in memory and the clock is the captures': nothing waits, nothing needs DPDK or root, and the same input gives
 //! the same bytes. Several captures are merged by their time stamps. A damaged one is replayed up to the damage.
 
-mod simulation;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -19,8 +17,8 @@ use control_api::{ApiError, ErrorKind};
 use pcaps::{Capture, CaptureError, CaptureWriter, LinkType, WriteError};
 use pipeline::BURST;
 use serde::Serialize;
+use simulation::Simulation;
 
-use self::simulation::Simulation;
 use crate::context::Context;
 use crate::failure::Failure;
 

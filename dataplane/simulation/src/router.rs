@@ -1,18 +1,16 @@
-//! A whole router in memory: one worker, the control plane, and a clock that is told the time.
-//!
-//! Everything happens in one thread and in one order, so the same frames at the same times give the same bytes.
+//! The router alone: memory ports, one worker, the control plane.
 
 use boundary::{Counters, ForwardingState, PortId, PortState, RingSizes, Totals, WorkerLink, connect};
 use control::config::Config;
-use control::{Control, Hardware, HardwareStatus, Outbox, Setup, Timestamp, WorkerInfo};
-use control_api::Link;
+use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, Timestamp, WorkerInfo};
+use control_api::{ApiError, Link, Reply, Request};
 use packet::ethernet::MacAddr;
 use pipeline::{MemoryFrame, MemoryPort, Worker};
 use std::time::Duration;
 
-/// The router.
+/// A router that is told when frames arrive, and what time it is.
 #[derive(Debug)]
-pub(crate) struct Simulation {
+pub struct Simulation {
     worker: Worker<MemoryPort>,
     link: WorkerLink,
     control: Control,
@@ -22,7 +20,7 @@ pub(crate) struct Simulation {
 
 impl Simulation {
     /// A router as configured, at `now`. Devices are not looked at: every port is one in memory.
-    pub(crate) fn new(config: &Config, assume_neighbours: bool, now: Timestamp) -> Self {
+    pub fn new(config: &Config, assume_neighbours: bool, now: Timestamp) -> Self {
         let states: Vec<_> = (1..).zip(config.ports()).map(|(number, port)| state_of(number, port)).collect();
         let ports = states.iter().map(|_port| MemoryPort::default()).collect();
         let state = ForwardingState::without_routes(states.iter().copied());
@@ -38,7 +36,7 @@ impl Simulation {
     /// stands still.
     ///
     /// Over a gap of more than [`LONGEST_GAP`], only its last part is lived through.
-    pub(crate) fn advance(&mut self, then: Timestamp) {
+    pub fn advance(&mut self, then: Timestamp) {
         if then.since(self.now) > LONGEST_GAP {
             self.now = Timestamp::from_nanos(then.as_nanos() - nanos(LONGEST_GAP));
         }
@@ -51,18 +49,18 @@ impl Simulation {
     }
 
     /// What time it is.
-    pub(crate) fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.now
     }
 
     /// Lets `frames` arrive at `port`, and everything happen that follows from it now.
-    pub(crate) fn arrive(&mut self, port: PortId, frames: impl IntoIterator<Item = Vec<u8>>) {
+    pub fn arrive(&mut self, port: PortId, frames: impl IntoIterator<Item = Vec<u8>>) {
         self.worker.ports_mut()[port.index()].arriving.extend(frames.into_iter().map(MemoryFrame));
         self.settle();
     }
 
     /// Takes what has left through each port since this was last asked, in order.
-    pub(crate) fn take_sent(&mut self) -> impl Iterator<Item = (PortId, MemoryFrame)> + '_ {
+    pub fn take_sent(&mut self) -> impl Iterator<Item = (PortId, MemoryFrame)> + '_ {
         (0..)
             .map(PortId)
             .zip(self.worker.ports_mut())
@@ -70,8 +68,24 @@ impl Simulation {
     }
 
     /// What was counted.
-    pub(crate) fn totals(&self) -> Totals {
+    pub fn totals(&self) -> Totals {
         self.counters.read()
+    }
+
+    /// What the control plane did that no worker counts.
+    pub fn counts(&self) -> ControlCounts {
+        self.control.counts()
+    }
+
+    /// Asks the control plane something, as `ferry` does.
+    ///
+    /// # Errors
+    ///
+    /// Why it refused.
+    pub fn ask(&mut self, request: Request) -> Result<Reply, ApiError> {
+        let answer = self.control.handle_request(request, self.now);
+        self.settle();
+        answer
     }
 
     fn tick(&mut self) {
