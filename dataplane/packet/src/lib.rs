@@ -10,6 +10,7 @@ pub mod arp;
 pub mod checksum;
 pub mod ethernet;
 pub mod extension;
+pub mod flow;
 pub mod fragment;
 pub mod icmpv4;
 pub mod icmpv6;
