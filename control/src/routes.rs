@@ -268,6 +268,8 @@ impl Routes {
             ipv4: ipv4.forwarding(),
             ipv6: ipv6.forwarding(),
             next_hops: self.next_hops.share(),
+            groups: Arc::clone(&current.groups),
+            flows: current.flows,
             ports: current.ports.clone(),
         });
     }

@@ -208,7 +208,9 @@ impl Scene {
     pub(crate) fn station(&mut self, address: IpAddr) -> Option<MacAddr> {
         match self.fate(address)? {
             NextHop::Neighbour(adjacency) => Header::parse(&adjacency.header).map(|(header, _)| header.destination),
-            NextHop::Unresolved | NextHop::Local | NextHop::Blackhole | NextHop::Unreachable => None,
+            NextHop::Group(_) | NextHop::Unresolved | NextHop::Local | NextHop::Blackhole | NextHop::Unreachable => {
+                None
+            }
         }
     }
 

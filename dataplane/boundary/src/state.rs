@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use lpm::{Fib, FibWriter, NextHopId};
 use packet::ethernet::{self, MacAddr};
+use packet::flow::FlowHash;
+
+use crate::group::Group;
 
 /// Which port: its place among the configured ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +65,10 @@ pub struct ForwardingState {
     pub ipv6: Fib<Ipv6Addr>,
     /// What the tables' next hops mean. Every [`NextHopId`] in a table has its place here.
     pub next_hops: Arc<[NextHop]>,
+    /// Next hops that share. Every [`GroupId`] of a next hop has its place here.
+    pub groups: Arc<[Arc<Group>]>,
+    /// How the flows are told apart that groups divide among their members.
+    pub flows: FlowHash,
     /// The ports, by [`PortId`]. Every [`Adjacency::port`] has its place here.
     pub ports: Arc<[PortState]>,
 }
@@ -74,6 +81,8 @@ impl ForwardingState {
             ipv4: FibWriter::default().snapshot(),
             ipv6: FibWriter::default().snapshot(),
             next_hops: Arc::from([]),
+            groups: Arc::from([]),
+            flows: FlowHash::default(),
             ports: ports.into_iter().collect(),
         }
     }
@@ -82,6 +91,11 @@ impl ForwardingState {
     #[inline]
     pub fn next_hop(&self, id: NextHopId) -> &NextHop {
         &self.next_hops[id.index()]
+    }
+
+    /// The member of a group that `packet` goes by, IP header first.
+    pub fn member(&self, group: GroupId, packet: &[u8]) -> NextHopId {
+        self.groups[group.index()].member(self.flows.of(packet))
     }
 
     /// The port with this `id`.
@@ -104,11 +118,25 @@ pub struct PortState {
     pub promiscuous: bool,
 }
 
+/// Which group of next hops: its place in [`ForwardingState::groups`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub u32);
+
+impl GroupId {
+    /// Its place in a table of groups.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// What a route leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextHop {
     /// A neighbour whose MAC address is known.
     Neighbour(Adjacency),
+    /// Several that share; none of them is a group itself.
+    Group(GroupId),
     /// A neighbour that must be found first: a connected network, or a gateway without a MAC address yet.
     Unresolved,
     /// One of our own addresses.

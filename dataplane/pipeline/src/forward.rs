@@ -86,7 +86,7 @@ fn send_on<F: Frame, const HEADER_LEN: usize>(
     next_hop: Option<NextHopId>,
     take_hop: impl FnOnce(&mut [u8; HEADER_LEN]),
 ) -> Verdict {
-    let adjacency = match decide(state, transit, next_hop) {
+    let adjacency = match decide(state, frame.bytes(), transit, next_hop) {
         Ok(adjacency) => adjacency,
         Err(verdict) => return verdict,
     };
@@ -99,9 +99,42 @@ fn send_on<F: Frame, const HEADER_LEN: usize>(
 
 /// The neighbour a packet is to be sent to, or why it is not sent.
 #[inline]
-fn decide(state: &ForwardingState, transit: Transit, next_hop: Option<NextHopId>) -> Result<&Adjacency, Verdict> {
-    let next_hop = match next_hop {
-        Some(id) => state.next_hop(id),
+fn decide<'s>(
+    state: &'s ForwardingState,
+    frame: &[u8],
+    transit: Transit,
+    next_hop: Option<NextHopId>,
+) -> Result<&'s Adjacency, Verdict> {
+    // Nearly all packets are done with here: they go to a neighbour, and nothing speaks against it.
+    if let Some(id) = next_hop
+        && let NextHop::Neighbour(adjacency) = state.next_hop(id)
+        && transit.may_pass(adjacency)
+    {
+        return Ok(adjacency);
+    }
+    decide_in_order(state, frame, transit, next_hop)
+}
+
+impl Transit {
+    /// Whether none of the rules of [`decide_in_order`] keeps it from a neighbour.
+    #[inline]
+    fn may_pass(self, adjacency: &Adjacency) -> bool {
+        self.hops_left > 1 && self.total_len <= usize::from(adjacency.mtu.bytes()) && !self.from_link_local
+    }
+}
+
+/// The same, rule by rule in the order in which they are asked.
+#[inline(never)]
+fn decide_in_order<'s>(
+    state: &'s ForwardingState,
+    frame: &[u8],
+    transit: Transit,
+    next_hop: Option<NextHopId>,
+) -> Result<&'s Adjacency, Verdict> {
+    let next_hop = match next_hop.map(|id| state.next_hop(id)) {
+        // RFC 2991: all packets of a flow go by the same member.
+        Some(NextHop::Group(group)) => state.next_hop(state.member(*group, &frame[ethernet::HEADER_LEN..])),
+        Some(next_hop) => next_hop,
         None if transit.from_link_local => return Err(Verdict::Drop(DropReason::LinkLocal)),
         None => return Err(Verdict::Punt(PuntReason::NoRoute)),
     };
@@ -116,7 +149,7 @@ fn decide(state: &ForwardingState, transit: Transit, next_hop: Option<NextHopId>
     match next_hop {
         NextHop::Blackhole => return Err(Verdict::Drop(DropReason::Blackhole)),
         NextHop::Unreachable => return Err(Verdict::Punt(PuntReason::Unreachable)),
-        NextHop::Local | NextHop::Unresolved | NextHop::Neighbour(_) => {}
+        NextHop::Local | NextHop::Unresolved | NextHop::Neighbour(_) | NextHop::Group(_) => {}
     }
     // RFC 1812 5.3.1 and RFC 8200 section 3: it must have a hop left after this one.
     if transit.hops_left <= 1 {

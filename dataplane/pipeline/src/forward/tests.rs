@@ -11,6 +11,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::memory::MemoryFrame;
 
+mod multipath;
+
 pub(crate) const LEFT: PortId = PortId(0);
 pub(crate) const RIGHT: PortId = PortId(1);
 pub(crate) const LEFT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
