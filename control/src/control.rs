@@ -11,6 +11,7 @@ use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::callouts::Callouts;
 use crate::config::{self, Config};
+use crate::events::{ClientId, Events, Queue};
 use crate::icmp::Limits;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
@@ -139,10 +140,11 @@ impl Control {
         now: Timestamp,
     ) -> Self {
         let Setup { ports, fibs, routes, neighbours, assume_neighbours } = setup;
+        let events = Events::new(ports.iter().map(|port| port.name.clone()).collect());
         let mut control = Self {
             neighbours: Neighbours::new(ports.len()),
             ports: Ports::new(ports),
-            routes: Routes::new(publisher, fibs),
+            routes: Routes::new(publisher, fibs, events),
             callouts: Callouts::default(),
             limits: Limits::default(),
             counts: ControlCounts::default(),
@@ -241,6 +243,13 @@ impl Control {
     /// Shows workers everything that changed since the last time, at once; does nothing when nothing did.
     pub fn publish(&mut self) {
         self.routes.publish();
+    }
+
+    /// From now on what happens goes to this queue too: of all tables, or of one and what concerns all.
+    ///
+    /// `deaf_to` does not hear of what follows from its own requests (`SO_USELOOPBACK` off).
+    pub fn follow(&mut self, queue: Queue, fib: Option<u16>, deaf_to: Option<ClientId>) {
+        self.routes.events.subscribe(queue, fib, deaf_to);
     }
 
     /// The routes of all tables, to look up in.

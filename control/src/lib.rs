@@ -9,12 +9,14 @@
 //! ```
 //!
 //! [`Control`] is all of it as one state machine: it is told what came up and what time it is, and says what to send.
-//! The control thread around it is the only place with a clock. What is to happen later waits in [`timers`].
+//! The control thread around it is the only place with a clock. What is to happen later waits in [`timers`]; who follows what
+//! happens is told by [`events`].
 
 mod callouts;
 pub mod config;
 mod control;
 mod discovery;
+pub mod events;
 mod forward;
 mod icmp;
 mod limit;

@@ -14,6 +14,7 @@ use control_api::{EntryCounts, Network, RouteCounts};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::callouts::{RouteKey, Timed};
+use crate::events::Events;
 use crate::next_hops::{Key, NextHops};
 use crate::rib::{Protocol, Table, Way};
 use crate::route::{Counters, Facts, RouteEntry, Trash};
@@ -28,6 +29,8 @@ pub struct Routes {
     next_hops: NextHops,
     trash: Trash,
     pub(crate) counters: Counters,
+    /// Who is told of every change.
+    pub(crate) events: Events,
     publisher: Publisher<ForwardingState>,
     /// What is to happen to routes later. With a route go its timers, whoever removes it.
     pub(crate) timed: Timed,
@@ -84,7 +87,7 @@ pub struct TooManyFibs {
 
 impl Routes {
     /// No routes yet; what changes goes to `publisher`.
-    pub(crate) fn new(publisher: Publisher<ForwardingState>, fibs: Fibs) -> Self {
+    pub(crate) fn new(publisher: Publisher<ForwardingState>, fibs: Fibs, events: Events) -> Self {
         Self {
             main: Tables::default(),
             others: BTreeMap::new(),
@@ -92,6 +95,7 @@ impl Routes {
             next_hops: NextHops::default(),
             trash: Trash::default(),
             counters: Counters::default(),
+            events,
             publisher,
             timed: Timed::default(),
         }
@@ -114,7 +118,9 @@ impl Routes {
         if let Some(before) = before {
             self.retire(before);
         }
-        Arc::clone(self.get(fib, network, protocol).expect("it was inserted"))
+        let entry = Arc::clone(self.get(fib, network, protocol).expect("it was inserted"));
+        self.events.added(&entry);
+        entry
     }
 
     /// A route that is in its table says something else from now on.
@@ -127,6 +133,7 @@ impl Routes {
             Network::V6(prefix) => tables.ipv6.change(prefix, entry, facts, next_hop),
         }
         self.next_hops.release(before);
+        self.events.changed(entry);
     }
 
     /// Removes a protocol's route, if there is one.
@@ -210,6 +217,7 @@ impl Routes {
 
     /// A route has left its table: its next hop is free, and its memory once nobody needs it.
     fn retire(&mut self, entry: Arc<RouteEntry>) {
+        self.events.deleted(&entry);
         self.next_hops.release(entry.next_hop());
         // Workers know the main table alone, as of the next state that is published.
         let generation = if entry.fib() == MAIN { self.generation() + 1 } else { 0 };

@@ -82,6 +82,7 @@ impl Control {
             live_snapshots: self.routes.reclaim(),
             routes: self.routes.counts(),
             entries: Some(self.routes.entry_counts()),
+            events: Some(self.routes.events.counts()),
             total: self.total_counts(),
             workers: self
                 .workers

@@ -16,6 +16,7 @@
 
 pub mod client;
 mod error;
+mod event;
 mod flags;
 mod interface_address;
 mod message;
@@ -28,14 +29,15 @@ mod timer;
 pub mod wire;
 
 pub use error::{ApiError, ErrorKind};
+pub use event::{EventKind, RouteEvent};
 pub use flags::RouteFlags;
 pub use interface_address::{InterfaceAddress, InterfaceAddressError};
 pub use message::{RouteMessage, Verb};
 pub use metrics::{MetricMask, RouteMetrics};
 pub use network::{Family, Network, NetworkError};
 pub use reply::{
-    Counts, Drop, EntryCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, Protocol, Reply, Route,
-    RouteCounts, RouteDetail, RouteKind, Stats, Traffic, Version, WorkerStats,
+    Counts, Drop, EntryCounts, EventCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, Protocol,
+    Reply, Route, RouteCounts, RouteDetail, RouteKind, Stats, Traffic, Version, WorkerStats,
 };
 pub use request::{Request, RouteFilter, Selection, Target};
 pub use timer::{QueueName, QueueNameError, TimerQueue};

@@ -282,6 +282,9 @@ pub struct Stats {
     /// Entries of routes, in all tables; absent from a ferryd that does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<EntryCounts>,
+    /// Who follows what happens, and what they were told; absent from a ferryd that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventCounts>,
     /// All workers added up.
     pub total: Counts,
     /// Each of them.
@@ -308,6 +311,17 @@ pub struct EntryCounts {
     pub trash: usize,
     /// References held to either outside the tables.
     pub references: u64,
+}
+
+/// Who follows what happens to routes, addresses and links.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventCounts {
+    /// How many do.
+    pub subscribers: usize,
+    /// Events that were made to be told: none while nobody follows.
+    pub built: u64,
+    /// Events that somebody was not told, because he did not read those before.
+    pub lost: u64,
 }
 
 /// What a worker counted.

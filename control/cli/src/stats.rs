@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use control_api::{Counts, EntryCounts, Reply, Request, Stats};
+use control_api::{Counts, EntryCounts, EventCounts, Reply, Request, Stats};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -27,14 +27,19 @@ fn show(stats: &Stats, paint: Paint) -> String {
         let EntryCounts { tables, live, trash, references } = entries;
         format!("entries: {live} live in {}, {trash} in the trash, {references} references\n", counted(tables, "table"))
     });
+    let events = stats.events.filter(|events| events.subscribers > 0 || events.built > 0).map(|events| {
+        let EventCounts { subscribers, built, lost } = events;
+        format!("events: {} listening, {built} told, {lost} lost\n", counted(subscribers, "subscriber"))
+    });
     let mut text = format!(
-        "up {}, {} IPv4 and {} IPv6 routes, generation {}, {} in memory\n{}\n{}",
+        "up {}, {} IPv4 and {} IPv6 routes, generation {}, {} in memory\n{}{}\n{}",
         duration(stats.uptime_seconds),
         stats.routes.ipv4,
         stats.routes.ipv6,
         stats.generation,
         counted(stats.live_snapshots, "snapshot"),
         entries.unwrap_or_default(),
+        events.unwrap_or_default(),
         table.render(paint)
     );
     for (what, reasons) in [("punted", &stats.total.punted), ("dropped", &stats.total.dropped)] {

@@ -142,6 +142,7 @@ fn stats() -> Reply {
         live_snapshots: 1,
         routes: RouteCounts { ipv4: 4, ipv6: 1 },
         entries: None,
+        events: None,
         total: counts.clone(),
         workers: vec![WorkerStats { core: 2, turns: 123_456, counts }],
     })
@@ -415,11 +416,14 @@ fn words_that_only_route_has_become_messages() {
 }
 
 #[test]
-fn entries_held_and_left_are_counted() {
+fn entries_held_and_left_and_events_told_are_counted() {
     let Reply::Stats(some) = stats() else { unreachable!("it is what stats() makes") };
     let entries = Some(EntryCounts { tables: 2, live: 12, trash: 1, references: 3 });
-    let said = Ferryd::that_says(Ok(Reply::Stats(Stats { entries, ..some }))).told("stats").stdout;
-    assert!(said.contains("\nentries: 12 live in 2 tables, 1 in the trash, 3 references\n\n"), "{said}");
+    let events = Some(EventCounts { subscribers: 1, built: 7, lost: 2 });
+    let said = Ferryd::that_says(Ok(Reply::Stats(Stats { entries, events, ..some }))).told("stats").stdout;
+    let wanted = "\nentries: 12 live in 2 tables, 1 in the trash, 3 references\n\
+                  events: 1 subscriber listening, 7 told, 2 lost\n\n";
+    assert!(said.contains(wanted), "{said}");
 }
 
 #[test]

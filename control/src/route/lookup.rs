@@ -112,6 +112,7 @@ impl Routes {
             count(&self.counters.unreach);
             if flags.contains(LookupFlags::REPORT) {
                 count(&self.counters.reported);
+                self.events.missed(fib, dst);
             }
         }
         found

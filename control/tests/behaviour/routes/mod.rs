@@ -9,6 +9,7 @@
 mod entries;
 mod flags;
 mod lookups;
+mod messages;
 mod metrics;
 mod references;
 mod tables;

@@ -1,0 +1,196 @@
+//! Telling whoever wants to know what happens to routes, addresses and links: the routing socket's other half.
+//!
+//! ```text
+//!   Routes, Control -- emit --> Events --+--> queue of a subscriber --> his connection
+//!     one writer                         +--> queue of another
+//! ```
+//!
+//! Every change of a table is told where it is made ([`Routes`](crate::Routes)); what is no change, as a redirect or a link
+//! that goes, by whoever notices it, with [`Events::emit`]. While nobody listens an event is not even built: one load of a
+//! count is all it costs. When somebody does, it is built once and shared.
+//!
+//! Nobody is waited for. A queue that is full loses what comes next, and its subscriber is told how much before the next
+//! event that he gets: he then asks for what he follows as a whole. So one who never reads costs the memory of
+//! [`QUEUE_EVENTS`] events and no time.
+
+mod queue;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use boundary::PortId;
+use control_api::{EventCounts, EventKind, InterfaceAddress, Link, Network, RouteEvent, RouteFlags};
+
+use crate::rib::Way;
+use crate::route::RouteEntry;
+use queue::Subscriber;
+pub use queue::{Heard, QUEUE_EVENTS, Queue, Subscription, queue};
+
+/// A client, as long as it is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientId(pub u64);
+
+/// Where events go.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    /// What ports are called.
+    names: Vec<String>,
+    subscribers: Mutex<Vec<Subscriber>>,
+    /// How many they are.
+    listening: AtomicUsize,
+    built: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Events {
+    /// Nobody listens yet; `names` are the ports'.
+    pub(crate) fn new(names: Vec<String>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// From now on events go to this queue too: those of all tables and of `fib`, or of every table if none is named.
+    ///
+    /// What follows from `deaf_to`'s own requests does not.
+    pub(crate) fn subscribe(&mut self, queue: Queue, fib: Option<u16>, deaf_to: Option<ClientId>) {
+        let subscribers = self.subscribers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        subscribers.push(Subscriber::new(queue, fib, deaf_to));
+        *self.listening.get_mut() = subscribers.len();
+    }
+
+    /// Tells everybody who wants to know; builds the event only if there is somebody.
+    pub(crate) fn emit(&self, build: impl FnOnce(&Self) -> RouteEvent) {
+        // Relaxed: whoever begins to listen just now hears of what happens after, and this may have happened before.
+        if self.listening.load(Ordering::Relaxed) > 0 {
+            self.deliver(build(self));
+        }
+    }
+
+    /// What was told so far.
+    pub(crate) fn counts(&self) -> EventCounts {
+        // Relaxed: counters tell nothing but themselves.
+        EventCounts {
+            subscribers: self.listening.load(Ordering::Relaxed),
+            built: self.built.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+        }
+    }
+
+    #[cold]
+    fn deliver(&self, event: RouteEvent) {
+        self.built.fetch_add(1, Ordering::Relaxed);
+        let event = Arc::new(event);
+        let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers.retain_mut(|subscriber| match subscriber.tell(&event, None) {
+            Ok(lost) => {
+                self.lost.fetch_add(lost, Ordering::Relaxed);
+                true
+            }
+            Err(queue::Gone) => false,
+        });
+        self.listening.store(subscribers.len(), Ordering::Relaxed);
+    }
+}
+
+/// Events of the kinds there are, each with what is known of it.
+impl Events {
+    /// A route was added. Of a clone that somebody outside is to resolve it is asked for instead, and nothing else told.
+    pub(crate) fn added(&self, entry: &RouteEntry) {
+        let asks_outside = RouteFlags::WASCLONED | RouteFlags::XRESOLVE;
+        if entry.flags().contains(asks_outside) {
+            self.resolve(entry.fib(), entry.key());
+        } else {
+            self.emit(|events| events.route(EventKind::Add, entry));
+        }
+    }
+
+    /// A route was deleted, and is told as it was.
+    pub(crate) fn deleted(&self, entry: &RouteEntry) {
+        self.emit(|events| events.route(EventKind::Delete, entry));
+    }
+
+    /// A route was changed.
+    pub(crate) fn changed(&self, entry: &RouteEntry) {
+        self.emit(|events| events.route(EventKind::Change, entry));
+    }
+
+    /// A lookup that was to be reported found nothing.
+    pub(crate) fn missed(&self, fib: u16, dst: IpAddr) {
+        self.emit(|_events| about(EventKind::Miss, fib, dst));
+    }
+
+    /// Somebody outside is to find what a destination leads to, and to say so with a change of its route.
+    pub(crate) fn resolve(&self, fib: u16, dst: IpAddr) {
+        self.emit(|_events| about(EventKind::Resolve, fib, dst));
+    }
+
+    /// A port has another address, or one less; the routes that follow are told after, or before.
+    #[expect(dead_code, reason = "addresses come and go at run time in one of the next commits")]
+    pub(crate) fn address(&self, kind: EventKind, port: PortId, address: InterfaceAddress) {
+        self.emit(|events| RouteEvent {
+            flags: RouteFlags::DONE,
+            dev: events.name(port),
+            address: Some(address),
+            ..RouteEvent::new(kind, None)
+        });
+    }
+
+    /// A port's link is another, or what it carries.
+    #[cfg_attr(not(test), expect(dead_code, reason = "links are watched in one of the next commits"))]
+    pub(crate) fn link(&self, port: PortId, link: Link, mtu: u16) {
+        self.emit(|events| RouteEvent {
+            flags: RouteFlags::DONE,
+            dev: events.name(port),
+            operstate: Some(link),
+            mtu: Some(mtu),
+            ..RouteEvent::new(EventKind::IfInfo, None)
+        });
+    }
+
+    /// A route as it is now, in an event of this kind.
+    pub(crate) fn route(&self, kind: EventKind, entry: &RouteEntry) -> RouteEvent {
+        let facts = entry.facts();
+        let gateway = match facts.leads {
+            Way::Gateway(_, gateway) => Some(gateway),
+            Way::Local | Way::Anycast | Way::Broadcast | Way::Link(_) | Way::Blackhole | Way::Unreachable => None,
+        };
+        RouteEvent {
+            flags: facts.flags | RouteFlags::DONE,
+            dst: Some(entry.prefix()),
+            gateway,
+            dev: facts.leads.port().and_then(|port| self.name(port)),
+            ifa: facts.ifa,
+            metrics: facts.metrics,
+            ..RouteEvent::new(kind, Some(entry.fib()))
+        }
+    }
+
+    fn name(&self, port: PortId) -> Option<String> {
+        self.names.get(port.index()).cloned()
+    }
+}
+
+/// An event that has a destination and nothing else.
+fn about(kind: EventKind, fib: u16, dst: IpAddr) -> RouteEvent {
+    RouteEvent { flags: RouteFlags::DONE, dst: Some(Network::host(dst)), ..RouteEvent::new(kind, Some(fib)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // holds X36
+    #[test]
+    fn fb_07_who_follows_one_table_hears_of_it_and_of_what_is_of_all() {
+        let mut events = Events::new(vec!["left".to_owned()]);
+        let (queue, mut subscription) = queue();
+        events.subscribe(queue, Some(1), None);
+        let destination = "203.0.113.9".parse().unwrap();
+        events.missed(0, destination);
+        events.missed(1, destination);
+        events.link(PortId(0), Link::Down, 1500);
+        let heard: Vec<_> = std::iter::from_fn(|| subscription.try_next()).collect();
+        let heard: Vec<_> = heard.iter().map(|heard| (heard.event.kind, heard.event.fib)).collect();
+        assert_eq!(heard, [(EventKind::Miss, Some(1)), (EventKind::IfInfo, None)]);
+    }
+}
