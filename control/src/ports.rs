@@ -175,7 +175,13 @@ mod tests {
             name: name.to_owned(),
             device: String::new(),
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
-            state: PortState { mac, mtu: boundary::Mtu::ETHERNET, link_local: mac.link_local(), promiscuous: false },
+            state: PortState {
+                mac,
+                mtu: boundary::Mtu::ETHERNET,
+                link_local: mac.link_local(),
+                promiscuous: false,
+                vlan: None,
+            },
         }
     }
 

@@ -80,6 +80,7 @@ impl Ports {
                 mtu: configured.mtu,
                 link_local: mac.link_local(),
                 promiscuous: configured.promiscuous,
+                vlan: None,
             });
             let found = eal.ports().into_iter().find(|found| found.name == port.name());
             ports.drivers.push(found.map_or_else(String::new, |found| found.driver));

@@ -114,6 +114,7 @@ pub(crate) fn port(name: &str, host: Host, addresses: &[&str], mtu: u16) -> Port
             mtu: Mtu::new(mtu).unwrap(),
             link_local: host.mac.link_local(),
             promiscuous: false,
+            vlan: None,
         },
     }
 }

@@ -41,10 +41,16 @@ impl Tally {
         (tally, Counters(shared))
     }
 
-    /// A burst came in through `port`.
+    /// A burst came in through `port`, which has a device.
     #[inline]
     pub fn received(&mut self, port: PortId, packets: usize, bytes: usize) {
         self.add(RECEIVED, packets);
+        self.came_in(port, packets, bytes);
+    }
+
+    /// Packets among those received turned out to belong to `port`, whose frames come in through another's device.
+    #[inline]
+    pub fn came_in(&mut self, port: PortId, packets: usize, bytes: usize) {
         self.add(port_cell(port, RX_PACKETS), packets);
         self.add(port_cell(port, RX_BYTES), bytes);
     }

@@ -25,7 +25,7 @@ pub use counters::{Counters, PortTotals, Tally, Totals};
 pub use group::{BUCKETS, Group, Share, scramble};
 pub use publish::{Publisher, Reader};
 pub use reason::{DropReason, PuntReason, Verdict};
-pub use state::{Adjacency, ForwardingState, GroupId, Mtu, NextHop, PortId, PortState};
+pub use state::{Adjacency, ForwardingState, GroupId, Mtu, NextHop, PortId, PortState, Vlan};
 
 /// Why a frame went up a punt ring, and where it had come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,8 @@ pub enum Verdict {
     Punt(PuntReason),
     /// It goes no further.
     Drop(DropReason),
+    /// It carries VLAN tags: which port it came in through is to be found out first.
+    Tagged,
 }
 
 /// Defines an enum of reasons whose names and explanations stand once, beside each other.
@@ -60,7 +62,7 @@ reasons! {
         FrameTooShort = "frame_too_short",
         /// The frame was sent to another station.
         NotOurMac = "not_our_mac",
-        /// The frame carries a VLAN tag that no port is configured for.
+        /// The frame carries VLAN tags that no port is configured for.
         UnknownVlan = "unknown_vlan",
         /// The frame carries a protocol that ferry does not speak.
         UnknownEtherType = "unknown_ether_type",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use lpm::{Fib, FibWriter, NextHopId};
 use packet::ethernet::{self, MacAddr};
 use packet::flow::FlowHash;
+use packet::vlan::Tags;
 
 use crate::group::Group;
 
@@ -116,6 +117,20 @@ pub struct PortState {
     pub link_local: Ipv6Addr,
     /// Whether frames to any station are taken for ours.
     pub promiscuous: bool,
+    /// Whose frames carry it, if it has no device of its own.
+    pub vlan: Option<Vlan>,
+}
+
+/// A port that is a network among others on the link of a device.
+///
+/// Its frames are the device's with tags. The tags come off when a frame comes in and go on when it leaves, so that
+/// nothing in between knows of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vlan {
+    /// The port with the device.
+    pub parent: PortId,
+    /// The tags that tell this network from the others.
+    pub tags: Tags,
 }
 
 /// Which group of next hops: its place in [`ForwardingState::groups`].

@@ -44,9 +44,20 @@ impl Mbuf {
     fn data(&self) -> *mut u8 {
         // SAFETY: the invariants make it a live mbuf, of which this is the field `buf_addr`.
         let buffer = unsafe { self.field::<*mut u8>(sys::FERRY_MBUF_BUF_ADDR).read() };
-        // SAFETY: as above, `data_off`.
-        let offset = unsafe { self.field::<u16>(sys::FERRY_MBUF_DATA_OFF).read() };
-        buffer.wrapping_add(usize::from(offset))
+        buffer.wrapping_add(usize::from(self.offset()))
+    }
+
+    /// How far into its buffer the frame starts.
+    #[inline]
+    fn offset(&self) -> u16 {
+        // SAFETY: as in `data`, `data_off`.
+        unsafe { self.field::<u16>(sys::FERRY_MBUF_DATA_OFF).read() }
+    }
+
+    /// Lets the frame start elsewhere, within its buffer; its length is for the caller to set.
+    fn set_offset(&mut self, offset: u16) {
+        // SAFETY: as in `data`; the mbuf is ours alone, and `&mut`.
+        unsafe { self.field::<u16>(sys::FERRY_MBUF_DATA_OFF).write(offset) };
     }
 
     /// How long its first segment is, which is all of it.
@@ -93,6 +104,21 @@ impl Frame for Mbuf {
         if len < self.length() {
             self.set_length(len);
         }
+    }
+
+    fn cut_front(&mut self, len: usize) {
+        let left = self.length().checked_sub(len).expect("a frame has the bytes that are taken off it");
+        let first = self.offset() + u16::try_from(len).expect("less than a buffer's length, which has 16 bits");
+        self.set_offset(first);
+        self.set_length(left);
+    }
+
+    fn grow_front(&mut self, len: usize) -> bool {
+        let room = u16::try_from(len).ok().and_then(|len| self.offset().checked_sub(len));
+        let (Some(first), Some(grown)) = (room, u16::try_from(self.length() + len).ok()) else { return false };
+        self.set_offset(first);
+        self.set_length(usize::from(grown));
+        true
     }
 }
 

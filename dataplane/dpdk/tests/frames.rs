@@ -181,3 +181,24 @@ fn drain(port: &mut WorkerPort) {
 
 /// What a ring device of one queue holds.
 const RING_SIZE: u64 = 1023;
+
+#[test]
+fn a_frame_grows_at_its_front_as_far_as_its_buffer_goes() {
+    alone(|| {
+        let eal = start(&["net_ring0"]);
+        let pool = pool(&eal);
+        let (_control, mut port) = port(&eal, "net_ring0", &pool);
+        let mut frame = port.originate(&(0..60).collect::<Vec<u8>>()).unwrap();
+        frame.cut_front(4);
+        assert_eq!(frame.bytes(), (4..60).collect::<Vec<u8>>());
+        assert!(frame.grow_front(8));
+        frame.bytes_mut()[..8].fill(0xee);
+        let expected: Vec<u8> = [0xee; 8].into_iter().chain(4..60).collect();
+        assert!(!frame.grow_front(4096), "beyond its buffer");
+        assert_eq!(frame.bytes(), expected, "and then it stays as it is");
+        let mut burst: Burst<_> = [frame].into_iter().collect();
+        port.transmit(&mut burst);
+        port.receive(&mut burst);
+        assert_eq!(burst[0].bytes(), expected);
+    });
+}

@@ -45,7 +45,7 @@ pub(crate) fn classify(port: &PortState, frame: &[u8]) -> Class {
         EtherType::IPV4 => ipv4(payload, to_group),
         EtherType::IPV6 => ipv6(payload, to_group, port),
         EtherType::ARP => Class::Decided(Verdict::Punt(PuntReason::Arp)),
-        EtherType::VLAN | EtherType::SERVICE_VLAN => drop(DropReason::UnknownVlan),
+        EtherType::VLAN | EtherType::SERVICE_VLAN => Class::Decided(Verdict::Tagged),
         _ => drop(DropReason::UnknownEtherType),
     }
 }

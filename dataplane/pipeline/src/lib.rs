@@ -18,6 +18,7 @@ mod classify;
 mod forward;
 mod memory;
 mod port;
+mod vlan;
 mod worker;
 
 pub use forward::{forward, forward_burst};

@@ -20,6 +20,15 @@ impl Frame for MemoryFrame {
     fn truncate(&mut self, len: usize) {
         self.0.truncate(len);
     }
+
+    fn cut_front(&mut self, len: usize) {
+        self.0.drain(..len);
+    }
+
+    fn grow_front(&mut self, len: usize) -> bool {
+        self.0.splice(..0, std::iter::repeat_n(0, len));
+        true
+    }
 }
 
 /// A port whose wire is two queues.

@@ -21,6 +21,12 @@ pub trait Frame {
 
     /// Cuts the frame to its first `len` bytes; a `len` beyond its end changes nothing.
     fn truncate(&mut self, len: usize);
+
+    /// Takes the first `len` bytes away; it has as many.
+    fn cut_front(&mut self, len: usize);
+
+    /// Makes room for `len` bytes before the first, whatever they are; false, and nothing changes, if there is none.
+    fn grow_front(&mut self, len: usize) -> bool;
 }
 
 /// One port, as one worker sees it: a receive queue and a transmit queue of its own.

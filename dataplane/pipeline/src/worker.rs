@@ -1,10 +1,11 @@
 //! A worker: the crank that turns packets in into packets out.
 
 use arrayvec::ArrayVec;
-use boundary::{DropReason, PortId, Punt, Tally, Verdict, WorkerEnd, ring};
+use boundary::{DropReason, PortId, Punt, Tally, Verdict, Vlan, WorkerEnd, ring};
 
 use crate::forward::forward_burst;
 use crate::port::{BURST, Burst, Frame, Port};
+use crate::vlan::{self, Vlans};
 
 /// One core's share of forwarding: a receive and a transmit queue of every port, and its ends of the boundary.
 ///
@@ -12,20 +13,23 @@ use crate::port::{BURST, Burst, Frame, Port};
 /// nothing, because a turn ends with every frame gone.
 #[derive(Debug)]
 pub struct Worker<P: Port> {
-    /// By [`PortId`].
+    /// Those with a device, by [`PortId`]; they come before those that are carried in others' frames.
     ports: Vec<P>,
     /// Frames on their way out, by [`PortId`]; empty between turns.
     outward: Vec<Burst<P::Frame>>,
     arrived: Burst<P::Frame>,
+    vlans: Vlans<P::Frame>,
     verdicts: ArrayVec<Verdict, BURST>,
     end: WorkerEnd,
 }
 
 impl<P: Port> Worker<P> {
-    /// A worker over `ports`, which stand in the order of the forwarding state's.
-    pub fn new(ports: Vec<P>, end: WorkerEnd) -> Self {
-        let outward = ports.iter().map(|_port| Burst::new()).collect();
-        Self { ports, outward, arrived: Burst::new(), verdicts: ArrayVec::new(), end }
+    /// A worker over `ports`, which stand in the order of the forwarding state's. Ports of the state beyond them have no
+    /// device: each is a VLAN on one of these, for as long as the worker lives.
+    pub fn new(ports: Vec<P>, mut end: WorkerEnd) -> Self {
+        let known = &end.state.pin().ports;
+        let (outward, vlans) = (known.iter().map(|_port| Burst::new()).collect(), Vlans::among(known));
+        Self { ports, outward, arrived: Burst::new(), vlans, verdicts: ArrayVec::new(), end }
     }
 
     /// One turn: every port is polled once, and every frame leaves before the turn ends.
@@ -41,16 +45,23 @@ impl<P: Port> Worker<P> {
             }
             handled += self.arrived.len();
             self.end.tally.received(ingress, self.arrived.len(), bytes_of(&self.arrived));
-            forward_burst(state, ingress, &mut self.arrived, &mut self.verdicts);
-            part(
-                ingress,
-                &mut self.arrived,
-                &self.verdicts,
-                &mut self.outward,
-                &mut self.end.punts,
-                &mut self.end.tally,
-            );
-            let (sent, refused) = flush(&mut self.ports, &mut self.outward, &mut self.end.tally);
+            let mut port = ingress;
+            loop {
+                forward_burst(state, port, &mut self.arrived, &mut self.verdicts);
+                part(
+                    port,
+                    &mut self.arrived,
+                    &self.verdicts,
+                    &mut self.outward,
+                    &mut self.vlans,
+                    &mut self.end.punts,
+                    &mut self.end.tally,
+                );
+                // Frames with tags come in a second time, through the ports that their tags name.
+                let Some(next) = self.vlans.next_burst(ingress, &mut self.arrived, &mut self.end.tally) else { break };
+                port = next;
+            }
+            let (sent, refused) = flush(&mut self.ports, &mut self.outward, &self.vlans, &mut self.end.tally);
             self.end.tally.transmitted(sent);
             self.end.tally.dropped(DropReason::TxFull, refused);
         }
@@ -74,10 +85,13 @@ impl<P: Port> Worker<P> {
     fn send_originated(&mut self) -> usize {
         let mut handled = 0;
         while handled < BURST {
-            let Self { ports, outward, end, .. } = self;
-            let taken = end.originated.receive(|egress, bytes| match ports[egress.index()].originate(bytes) {
-                Some(frame) => outward[egress.index()].push(frame),
-                None => end.tally.originated_lost(1),
+            let Self { ports, outward, vlans, end, .. } = self;
+            let taken = end.originated.receive(|egress, bytes| {
+                let device = vlans.get(egress).map_or(egress, |vlan| vlan.parent);
+                match ports[device.index()].originate(bytes) {
+                    Some(frame) => outward[egress.index()].push(frame),
+                    None => end.tally.originated_lost(1),
+                }
             });
             if taken.is_none() {
                 break;
@@ -85,7 +99,7 @@ impl<P: Port> Worker<P> {
             handled += 1;
         }
         if handled > 0 {
-            let (sent, refused) = flush(&mut self.ports, &mut self.outward, &mut self.end.tally);
+            let (sent, refused) = flush(&mut self.ports, &mut self.outward, &self.vlans, &mut self.end.tally);
             self.end.tally.originated(sent);
             self.end.tally.originated_lost(refused);
         }
@@ -102,6 +116,7 @@ fn part<F: Frame>(
     burst: &mut Burst<F>,
     verdicts: &[Verdict],
     outward: &mut [Burst<F>],
+    vlans: &mut Vlans<F>,
     punts: &mut ring::Sender<Punt>,
     tally: &mut Tally,
 ) {
@@ -122,26 +137,61 @@ fn part<F: Frame>(
                 tally.dropped(reason, alike.len());
                 frames.for_each(drop);
             }
+            Verdict::Tagged => vlans.set_aside(frames),
         }
     }
 }
 
 /// Sends each queue out of its port; returns how many frames left and how many found no room. The latter are freed.
 #[inline]
-fn flush<P: Port>(ports: &mut [P], queues: &mut [Burst<P::Frame>], tally: &mut Tally) -> (usize, usize) {
+fn flush<P: Port>(
+    ports: &mut [P],
+    queues: &mut [Burst<P::Frame>],
+    vlans: &Vlans<P::Frame>,
+    tally: &mut Tally,
+) -> (usize, usize) {
     let (mut sent, mut refused) = (0, 0);
-    for (egress, (port, queue)) in port_ids(ports.len()).zip(ports.iter_mut().zip(queues)) {
+    for (egress, queue) in port_ids(queues.len()).zip(queues) {
         if queue.is_empty() {
             continue;
         }
-        let (frames, bytes) = (queue.len(), bytes_of(queue));
-        port.transmit(queue);
-        tally.sent(egress, frames - queue.len(), bytes - bytes_of(queue));
-        sent += frames - queue.len();
-        refused += queue.len();
+        let held = queue.len();
+        let left = match vlans.get(egress) {
+            None => send(&mut ports[egress.index()], egress, queue, tally),
+            Some(vlan) => send_tagged(&mut ports[vlan.parent.index()], egress, vlan, queue, tally),
+        };
+        sent += left;
+        refused += held - left;
         queue.clear();
     }
     (sent, refused)
+}
+
+/// Sends what it can of `queue` out of `port`; returns how many frames that were.
+#[inline]
+fn send<P: Port>(port: &mut P, egress: PortId, queue: &mut Burst<P::Frame>, tally: &mut Tally) -> usize {
+    let (frames, bytes) = (queue.len(), bytes_of(queue));
+    port.transmit(queue);
+    let sent = frames - queue.len();
+    tally.sent(egress, sent, bytes - bytes_of(queue));
+    sent
+}
+
+/// The same out of the device of `vlan`, with its tags. Both the device and the port `egress` count what leaves.
+fn send_tagged<P: Port>(
+    device: &mut P,
+    egress: PortId,
+    vlan: Vlan,
+    queue: &mut Burst<P::Frame>,
+    tally: &mut Tally,
+) -> usize {
+    queue.retain(|frame| vlan::tag(frame, vlan.tags));
+    let (frames, bytes) = (queue.len(), bytes_of(queue));
+    device.transmit(queue);
+    let (sent, bytes) = (frames - queue.len(), bytes - bytes_of(queue));
+    tally.sent(vlan.parent, sent, bytes);
+    tally.sent(egress, sent, bytes - sent * vlan.tags.wire_len());
+    sent
 }
 
 #[inline]

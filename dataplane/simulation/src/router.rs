@@ -133,7 +133,7 @@ impl Hardware for NoHardware {
 /// A port without an address in the configuration is given one: locally administered, and told apart by its number.
 fn state_of(number: u8, port: &control::config::Port) -> PortState {
     let mac = port.mac.unwrap_or(MacAddr([2, 0, 0, 0, 0, number]));
-    PortState { mac, mtu: port.mtu, link_local: mac.link_local(), promiscuous: port.promiscuous }
+    PortState { mac, mtu: port.mtu, link_local: mac.link_local(), promiscuous: port.promiscuous, vlan: None }
 }
 
 fn nanos(duration: Duration) -> u64 {

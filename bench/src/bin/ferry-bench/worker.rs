@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         let (port, queue) =
             Port::start(&eal, device.name(), &PortConfig::default(), &pool).map_err(|error| error.to_string())?;
         let mac = MacAddr(port.mac());
-        states.push(PortState { mac, mtu: Mtu::ETHERNET, link_local: mac.link_local(), promiscuous: true });
+        states.push(PortState { mac, mtu: Mtu::ETHERNET, link_local: mac.link_local(), promiscuous: true, vlan: None });
         queues.extend(queue.into_worker_ports());
         ports.push(port);
     }

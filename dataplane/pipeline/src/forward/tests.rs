@@ -28,7 +28,13 @@ const UNREACHABLE: u32 = 4;
 
 /// Two ports; 198.51.100.0/24 and 2001:db8:2::/48 lead to a neighbour on the right, others elsewhere.
 pub(crate) fn state() -> ForwardingState {
-    let port = |mac: MacAddr| PortState { mac, mtu: Mtu::ETHERNET, link_local: mac.link_local(), promiscuous: false };
+    let port = |mac: MacAddr| PortState {
+        mac,
+        mtu: Mtu::ETHERNET,
+        link_local: mac.link_local(),
+        promiscuous: false,
+        vlan: None,
+    };
     let neighbour = Adjacency {
         port: RIGHT,
         mtu: Mtu::ETHERNET,
@@ -245,8 +251,8 @@ fn a_packet_the_link_broadcast_is_not_passed_on() {
 fn what_is_no_ip_is_sorted_by_its_type() {
     for (ether_type, verdict) in [
         (EtherType::ARP, Verdict::Punt(PuntReason::Arp)),
-        (EtherType::VLAN, Verdict::Drop(DropReason::UnknownVlan)),
-        (EtherType::SERVICE_VLAN, Verdict::Drop(DropReason::UnknownVlan)),
+        (EtherType::VLAN, Verdict::Tagged),
+        (EtherType::SERVICE_VLAN, Verdict::Tagged),
         (EtherType(0x88cc), Verdict::Drop(DropReason::UnknownEtherType)),
         (EtherType(46), Verdict::Drop(DropReason::UnknownEtherType)),
     ] {
