@@ -12,6 +12,7 @@ use packet::ethernet::{EtherType, Header, MacAddr};
 use crate::callouts::Callouts;
 use crate::config::{self, Config};
 use crate::events::{ClientId, Events, Queue};
+use crate::expiry::Wall;
 use crate::icmp::Limits;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
@@ -108,9 +109,9 @@ pub struct ControlCounts {
     pub address_conflicts: u64,
     /// Frames that the outbox had no room for.
     pub frames_lost: u64,
-    /// Routes that a timer deleted.
+    /// Routes that a timer deleted, or their own time to expire.
     pub routes_expired: u64,
-    /// Routes that a timer was to delete and that follow from a port's address: they stay.
+    /// Pinned routes that were to be deleted by either, those that follow from a port's address among them: they stay.
     pub expiries_refused: u64,
 }
 
@@ -125,6 +126,7 @@ pub struct Control {
     pub(crate) workers: Vec<WorkerInfo>,
     pub(crate) hardware: Box<dyn Hardware>,
     pub(crate) started: Timestamp,
+    pub(crate) wall: Wall,
     /// For the next IPv4 packet of our own.
     pub(crate) identification: u16,
     pub(crate) assume_neighbours: bool,
@@ -140,7 +142,8 @@ impl Control {
         now: Timestamp,
     ) -> Self {
         let Setup { ports, fibs, routes, neighbours, assume_neighbours } = setup;
-        let events = Events::new(ports.iter().map(|port| port.name.clone()).collect());
+        let wall = Wall::default();
+        let events = Events::new(ports.iter().map(|port| port.name.clone()).collect(), wall.ahead().clone());
         let mut control = Self {
             neighbours: Neighbours::new(ports.len()),
             ports: Ports::new(ports),
@@ -151,6 +154,7 @@ impl Control {
             workers,
             hardware,
             started: now,
+            wall,
             identification: 0,
             assume_neighbours,
         };
@@ -199,6 +203,7 @@ impl Control {
     ///
     /// Why it is refused.
     pub fn handle_request(&mut self, request: Request, now: Timestamp) -> Result<Reply, ApiError> {
+        self.wall.look(now);
         let reply = match request {
             Request::RouteAdd { to, target } => self.add_route(to, &target).map(|()| Reply::Done),
             Request::RouteReplace { to, target } => self.replace_route(to, &target).map(|()| Reply::Done),
@@ -236,6 +241,7 @@ impl Control {
             self.handle_due(expired, turn);
         }
         self.run_timers(now);
+        self.run_expiry(now);
         self.publish();
         self.routes.reclaim();
     }

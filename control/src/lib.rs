@@ -17,6 +17,7 @@ pub mod config;
 mod control;
 mod discovery;
 pub mod events;
+mod expiry;
 mod forward;
 mod icmp;
 mod limit;
@@ -37,6 +38,7 @@ pub mod timers;
 
 pub use callouts::{Called, TimerAction, TimerFn, TimerFnId};
 pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};
+pub use expiry::WallClock;
 pub use ports::PortInfo;
 pub use route::{
     Gateway, LockedRoute, LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, RouteEntry, RouteId,

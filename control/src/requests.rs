@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use boundary::PortId;
-use control_api::{ApiError, ErrorKind, Family, Network, Route, RouteFilter, RouteFlags, RouteMessage, Target, Verb};
+use control_api::{
+    ApiError, ErrorKind, Family, Network, Route, RouteFilter, RouteFlags, RouteMessage, RouteMetrics, Target, Verb,
+};
 use lpm::{Address, Prefix};
 
 use crate::config;
@@ -187,7 +189,8 @@ impl Control {
     }
 
     fn say_metrics(&self, facts: &mut Facts, message: &RouteMessage) {
-        facts.set_metrics(message.inits, &message.metrics, self.mtu_of(facts.leads));
+        let given = RouteMetrics { expire: self.wall.ahead().deadline(message.metrics.expire), ..message.metrics };
+        facts.set_metrics(message.inits, &given, self.mtu_of(facts.leads));
         facts.metrics.lock(message.inits, message.metrics.locks);
     }
 

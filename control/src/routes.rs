@@ -15,6 +15,7 @@ use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::callouts::{RouteKey, Timed};
 use crate::events::Events;
+use crate::expiry::Expiry;
 use crate::next_hops::{Key, NextHops};
 use crate::rib::{Protocol, Table, Way};
 use crate::route::{Counters, Facts, RouteEntry, Trash};
@@ -34,6 +35,7 @@ pub struct Routes {
     publisher: Publisher<ForwardingState>,
     /// What is to happen to routes later. With a route go its timers, whoever removes it.
     pub(crate) timed: Timed,
+    pub(crate) expiry: Expiry,
 }
 
 /// A table of each family.
@@ -98,6 +100,7 @@ impl Routes {
             events,
             publisher,
             timed: Timed::default(),
+            expiry: Expiry::default(),
         }
     }
 
@@ -120,11 +123,12 @@ impl Routes {
         }
         let entry = Arc::clone(self.get(fib, network, protocol).expect("it was inserted"));
         self.events.added(&entry);
+        self.expiry.follow(&entry);
         entry
     }
 
     /// A route that is in its table says something else from now on.
-    pub(crate) fn change(&mut self, entry: &RouteEntry, facts: Facts) {
+    pub(crate) fn change(&mut self, entry: &Arc<RouteEntry>, facts: Facts) {
         let next_hop = self.next_hops.hold(facts.way().next_hop());
         let before = entry.next_hop();
         let tables = self.made(entry.fib());
@@ -134,6 +138,7 @@ impl Routes {
         }
         self.next_hops.release(before);
         self.events.changed(entry);
+        self.expiry.follow(entry);
     }
 
     /// Removes a protocol's route, if there is one.
@@ -148,6 +153,13 @@ impl Routes {
         }
         self.retire(Arc::clone(&removed));
         Some(removed)
+    }
+
+    /// Removes this very route; whether it was still there.
+    pub(crate) fn remove_entry(&mut self, entry: &RouteEntry) -> bool {
+        let (fib, network, protocol) = (entry.fib(), entry.prefix(), entry.protocol());
+        self.get(fib, network, protocol).is_some_and(|there| there.id() == entry.id())
+            && self.remove(fib, network, protocol).is_some()
     }
 
     /// A protocol's route to exactly `network`.
@@ -219,6 +231,7 @@ impl Routes {
     fn retire(&mut self, entry: Arc<RouteEntry>) {
         self.events.deleted(&entry);
         self.next_hops.release(entry.next_hop());
+        self.expiry.forget(&entry);
         // Workers know the main table alone, as of the next state that is published.
         let generation = if entry.fib() == MAIN { self.generation() + 1 } else { 0 };
         self.trash.take(entry, generation);

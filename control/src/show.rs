@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use boundary::{PortTotals, PuntReason, Totals};
 use control_api::{
     ApiError, Counts, Drop, ErrorKind, Neighbour, NextHopState, Port, Route, RouteDetail, RouteFilter, RouteKind,
-    Stats, Traffic, Version, WorkerStats, wire,
+    RouteMetrics, Stats, Traffic, Version, WorkerStats, wire,
 };
 
 use crate::control::Control;
@@ -152,7 +152,7 @@ impl Control {
                 flags: facts.flags,
                 ifa: facts.ifa,
                 priority: entry.priority(),
-                metrics: facts.metrics,
+                metrics: RouteMetrics { expire: self.wall.ahead().shown(facts.metrics.expire), ..facts.metrics },
             }),
         }
     }

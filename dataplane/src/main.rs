@@ -8,7 +8,7 @@ mod workers;
 use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use boundary::{ForwardingState, RingSizes, Totals};
 use clap::Parser;
@@ -85,7 +85,10 @@ fn run(path: &Path) -> Result<(), StartError> {
 
     let epoch = Instant::now();
     let setup = Setup::new(&config, ports.states.iter().copied());
-    let control = Control::new(setup, publisher, workers::shown(&cores, &counters), Box::new(ports), Timestamp::ZERO);
+    let mut control =
+        Control::new(setup, publisher, workers::shown(&cores, &counters), Box::new(ports), Timestamp::ZERO);
+    // A clock before 1970 is not set; routes then expire by it as it is.
+    control.set_wall_clock(Box::new(|_now| UNIX_EPOCH.elapsed().unwrap_or_default()));
     let alarm = end.alarm();
     let control = ControlThread::spawn(control, links, requests, epoch, alarm.clone()).map_err(StartError::Thread)?;
     let workers = Workers::spawn(&eal, &cores, worker_ports, ends, &alarm)?;

@@ -75,7 +75,7 @@ pub struct RouteMetrics {
     /// Routers on the path.
     #[serde(skip_serializing_if = "is_default")]
     pub hopcount: u32,
-    /// When it is to go, in seconds of the wall clock; 0 is never. Kept and told; nothing acts on it yet.
+    /// When it is to be deleted, in seconds of the wall clock since 1970; 0 is never. A time that has passed is at once.
     #[serde(skip_serializing_if = "is_default")]
     pub expire: u64,
     /// Bandwidth times delay towards us, in bytes.

@@ -20,8 +20,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use boundary::PortId;
-use control_api::{EventCounts, EventKind, InterfaceAddress, Link, Network, RouteEvent, RouteFlags};
+use control_api::{EventCounts, EventKind, InterfaceAddress, Link, Network, RouteEvent, RouteFlags, RouteMetrics};
 
+use crate::expiry::Ahead;
 use crate::rib::Way;
 use crate::route::RouteEntry;
 use queue::Subscriber;
@@ -36,6 +37,8 @@ pub struct ClientId(pub u64);
 pub(crate) struct Events {
     /// What ports are called.
     names: Vec<String>,
+    /// What routes call their time to expire by, to be told by the wall clock.
+    wall: Ahead,
     subscribers: Mutex<Vec<Subscriber>>,
     /// How many they are.
     listening: AtomicUsize,
@@ -45,8 +48,8 @@ pub(crate) struct Events {
 
 impl Events {
     /// Nobody listens yet; `names` are the ports'.
-    pub(crate) fn new(names: Vec<String>) -> Self {
-        Self { names, ..Self::default() }
+    pub(crate) fn new(names: Vec<String>, wall: Ahead) -> Self {
+        Self { names, wall, ..Self::default() }
     }
 
     /// From now on events go to this queue too: those of all tables and of `fib`, or of every table if none is named.
@@ -160,7 +163,7 @@ impl Events {
             gateway,
             dev: facts.leads.port().and_then(|port| self.name(port)),
             ifa: facts.ifa,
-            metrics: facts.metrics,
+            metrics: RouteMetrics { expire: self.wall.shown(facts.metrics.expire), ..facts.metrics },
             ..RouteEvent::new(kind, Some(entry.fib()))
         }
     }
@@ -182,7 +185,7 @@ mod tests {
     // holds X36
     #[test]
     fn fb_07_who_follows_one_table_hears_of_it_and_of_what_is_of_all() {
-        let mut events = Events::new(vec!["left".to_owned()]);
+        let mut events = Events::new(vec!["left".to_owned()], Ahead::default());
         let (queue, mut subscription) = queue();
         events.subscribe(queue, Some(1), None);
         let destination = "203.0.113.9".parse().unwrap();

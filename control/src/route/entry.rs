@@ -61,21 +61,24 @@ pub(crate) struct Facts {
     pub(crate) flags: RouteFlags,
     /// The address of ours that packets by it are sent from.
     pub(crate) ifa: Option<IpAddr>,
+    /// Its `expire` counts the seconds of the control thread's clock.
     pub(crate) metrics: RouteMetrics,
+    /// It has expired and is there all the same: what it rejected it does not reject any more.
+    pub(crate) has_lapsed: bool,
 }
 
 impl Facts {
     /// What a route that leads this way says when nobody has said more.
     pub(crate) fn of(leads: Way, network: Network, protocol: Protocol) -> Self {
         let flags = RouteFlags::UP | leads.flags() | flags_of(network) | protocol.flags();
-        Self { leads, flags, ifa: None, metrics: RouteMetrics::NONE }
+        Self { leads, flags, ifa: None, metrics: RouteMetrics::NONE, has_lapsed: false }
     }
 
     /// What becomes of packets: silence comes before an answer, and both before where it leads.
     pub(crate) fn way(&self) -> Way {
         if self.flags.contains(RouteFlags::BLACKHOLE) {
             Way::Blackhole
-        } else if self.flags.contains(RouteFlags::REJECT) {
+        } else if self.flags.contains(RouteFlags::REJECT) && !self.has_lapsed {
             Way::Unreachable
         } else {
             self.leads
@@ -89,6 +92,9 @@ impl Facts {
         self.metrics.set(inits, given);
         if inits.contains(MetricMask::MTU) {
             self.flags.set(RouteFlags::FIXEDMTU, given.mtu != 0);
+        }
+        if inits.contains(MetricMask::EXPIRE) {
+            self.has_lapsed = false;
         }
         if let Some(port_mtu) = port_mtu
             && (self.metrics.mtu == 0 || self.metrics.mtu > port_mtu)
@@ -159,7 +165,8 @@ impl RouteEntry {
         self.flags().contains(RouteFlags::UP)
     }
 
-    /// Its metrics (`rt_mtu`, `rt_weight`, `rt_expire` among them).
+    /// Its metrics (`rt_mtu`, `rt_weight`, `rt_expire` among them); the time to expire is in seconds of the control thread's
+    /// clock.
     pub fn metrics(&self) -> RouteMetrics {
         self.facts().metrics
     }
@@ -204,10 +211,13 @@ impl RouteEntry {
         self.current().facts.flags.remove(RouteFlags::UP);
     }
 
-    /// Changes its metrics, in one step for everybody who reads them.
+    /// Changes its metrics, in one step for everybody who reads them; but not its time to go, which the control thread
+    /// has to know.
     pub(crate) fn edit_metrics(&self, edit: impl FnOnce(&mut RouteMetrics)) {
         let mut metrics = self.metrics();
+        let expire = metrics.expire;
         edit(&mut metrics);
+        metrics.expire = expire;
         self.current().facts.metrics = metrics;
     }
 

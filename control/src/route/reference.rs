@@ -94,7 +94,8 @@ impl LockedRoute {
         drop(reference);
     }
 
-    /// Changes the route's metrics. What `edit` is given cannot change before it is done.
+    /// Changes the route's metrics. What `edit` is given cannot change before it is done; when the route is to expire is
+    /// said by a request alone.
     pub fn edit_metrics(&mut self, edit: impl FnOnce(&mut RouteMetrics)) {
         self.route.edit_metrics(edit);
     }
