@@ -22,6 +22,13 @@
 //! rx_descriptors = 1024
 //! tx_descriptors = 1024
 //!
+//! [port.neighbours]                         # optional, as is everything in it; these are the defaults
+//! resolution_rate = 1000                    # ARP requests and neighbour solicitations a second
+//! max_unresolved = 1024                     # neighbours that are being asked for
+//! max_known = 16384
+//! queue_packets = 8                         # that wait for one neighbour
+//! queue_bytes = 16384
+//!
 //! [[route]]
 //! to = "0.0.0.0/0"
 //! via = "192.0.2.2"                         # [and dev = "left"], or dev = "left" alone,
@@ -39,6 +46,7 @@
 
 mod check;
 mod device;
+mod link;
 mod mistake;
 mod reach;
 mod read;
@@ -54,6 +62,7 @@ pub use control_api::{InterfaceAddress, Network};
 use packet::ethernet::MacAddr;
 
 pub use device::{Device, DeviceError};
+pub use link::{LinkSettings, NeighbourSettings};
 pub use mistake::{ConfigError, FileError, Mistake};
 
 /// All that ferryd is told at its start.
@@ -199,6 +208,8 @@ pub struct Port {
     pub rx_descriptors: Option<u16>,
     /// How many frames it can hold that are to leave; if absent, the device decides.
     pub tx_descriptors: Option<u16>,
+    /// What it does on its link.
+    pub link: LinkSettings,
 }
 
 /// A static route.

@@ -65,6 +65,8 @@ pub struct Setup {
     pub routes: Vec<config::Route>,
     /// Static neighbours.
     pub neighbours: Vec<config::Neighbour>,
+    /// What each port does on its link, by [`PortId`]; a port that has no place here does what one does by default.
+    pub links: Vec<config::LinkSettings>,
     /// Whether to make MAC addresses up instead of asking for them: for captures, where nobody would answer.
     pub assume_neighbours: bool,
 }
@@ -83,6 +85,7 @@ impl Setup {
             fibs: Fibs::default(),
             routes: config.routes().to_vec(),
             neighbours: config.neighbours().to_vec(),
+            links: config.ports().iter().map(|port| port.link.clone()).collect(),
             assume_neighbours: false,
         }
     }
@@ -141,11 +144,12 @@ impl Control {
         hardware: Box<dyn Hardware>,
         now: Timestamp,
     ) -> Self {
-        let Setup { ports, fibs, routes, neighbours, assume_neighbours } = setup;
+        let Setup { ports, fibs, routes, neighbours, mut links, assume_neighbours } = setup;
+        links.resize(ports.len(), config::LinkSettings::default());
         let wall = Wall::default();
         let events = Events::new(ports.iter().map(|port| port.name.clone()).collect(), wall.ahead().clone());
         let mut control = Self {
-            neighbours: Neighbours::new(ports.len()),
+            neighbours: Neighbours::new(links.into_iter().map(|link| link.neighbours)),
             ports: Ports::new(ports),
             routes: Routes::new(publisher, fibs, events),
             callouts: Callouts::default(),
@@ -213,6 +217,16 @@ impl Control {
             Request::RouteMessage(message) => self.route_message(&message).map(Reply::Route),
             Request::RouteFlush { filter } => self.flush_routes(&filter).map(Reply::Flushed),
             Request::NeighShow { dev } => self.shown_neighbours(dev.as_deref(), now).map(Reply::Neighbours),
+            Request::NeighAdd { address, dev, lladdr } => {
+                self.add_neighbour(address, &dev, lladdr).map(|()| Reply::Done)
+            }
+            Request::NeighReplace { address, dev, lladdr } => {
+                self.replace_neighbour(address, &dev, lladdr).map(|()| Reply::Done)
+            }
+            Request::NeighDel { address, dev } => self.delete_neighbour(address, &dev).map(|()| Reply::Done),
+            Request::NeighFlush { dev, permanent } => {
+                self.flush_neighbours(dev.as_deref(), permanent).map(Reply::Flushed)
+            }
             Request::PortShow { name } => self.shown_ports(name.as_deref()).map(Reply::Ports),
             Request::TimerList => Ok(Reply::Timers(self.timer_queues())),
             Request::TimerCreate { queue, period_seconds } => {
@@ -237,6 +251,7 @@ impl Control {
     /// Does what is due by `now`, shows workers what changed, and frees what they no longer use. As often as one likes.
     pub fn tick(&mut self, now: Timestamp, out: &mut dyn Outbox) {
         let turn = &mut Turn { now, out };
+        self.send_released(turn);
         while let Some(expired) = self.neighbours.next_due(now) {
             self.handle_due(expired, turn);
         }
@@ -301,7 +316,7 @@ impl Control {
         }
     }
 
-    fn set_permanent(&mut self, port: PortId, address: IpAddr, mac: MacAddr) {
+    pub(crate) fn set_permanent(&mut self, port: PortId, address: IpAddr, mac: MacAddr) {
         self.neighbours.set_permanent((address, port), mac);
         self.routes.neighbour_found(address, port, &self.ports.port(port).state, mac);
     }

@@ -59,7 +59,7 @@ impl Control {
         let Ok(arp) = Arp::parse(message) else { return };
         let to_us = self.ports.port(port).has(arp.target.into());
         let is_request = arp.operation == arp::Operation::Request;
-        let heard = Heard { mac: Some(arp.sender_mac), answers: to_us && !is_request, overrides: true };
+        let heard = Heard { mac: Some(arp.sender_mac), answers: to_us && !is_request, overrides: true, router: None };
         // RFC 5227 section 2.1.1: a probe has no sender to learn; it is answered all the same.
         if !arp.sender.is_unspecified() && !self.learn((arp.sender.into(), port), heard, to_us && is_request, turn) {
             return;
@@ -77,8 +77,9 @@ impl Control {
         match Message::parse(packet) {
             Ok(Message::Solicitation(asked)) => self.handle_solicitation(port, asked, packet, frame, turn),
             Ok(Message::Advertisement(told)) => {
-                let heard = Heard { mac: told.target_mac, answers: told.solicited, overrides: told.overrides };
-                self.learn((told.target.into(), port), heard, false, turn);
+                let Advertisement { target, target_mac: mac, router, solicited, overrides } = told;
+                let heard = Heard { mac, answers: solicited, overrides, router: Some(router) };
+                self.learn((target.into(), port), heard, false, turn);
             }
             Err(ndp::NdpError::NotNeighbourDiscovery) => return false,
             // What breaks a rule is discarded in silence.
@@ -100,7 +101,7 @@ impl Control {
             return;
         }
         if let Some(mac) = asked.source_mac {
-            let heard = Heard { mac: Some(mac), answers: false, overrides: true };
+            let heard = Heard { mac: Some(mac), answers: false, overrides: true, router: None };
             if !self.learn((asker.into(), port), heard, true, turn) {
                 return;
             }
@@ -142,7 +143,7 @@ impl Control {
     }
 
     /// Whether the addresses of the port, or a route, say that `address` is on its link.
-    fn can_be_neighbour(&self, address: IpAddr, port: PortId) -> bool {
+    pub(crate) fn can_be_neighbour(&self, address: IpAddr, port: PortId) -> bool {
         self.ports.port(port).can_have_neighbour(address)
             || matches!(self.routes.way(address), Some(Way::Link(link)) if link == port)
     }
@@ -152,13 +153,10 @@ impl Control {
         let Expired { key, due, waited } = expired;
         let (address, port) = key;
         match due {
-            Due::AskAll => {
-                if self.neighbours.may_ask(port, turn.now) {
-                    self.ask(key, None, turn);
-                }
-            }
+            Due::AskAll => self.ask(key, None, turn),
             Due::Ask(mac) => self.ask(key, Some(mac), turn),
             Due::Lost => self.routes.neighbour_lost(address, port),
+            Due::Nothing | Due::Forget => {}
         }
         for waiting in waited {
             self.counts.neighbour_lost += 1;

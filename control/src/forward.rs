@@ -13,7 +13,7 @@ use packet::ipv6;
 
 use crate::control::{Control, Turn};
 use crate::icmp::Problem;
-use crate::neighbours::{Key, Origin, Waiting, Wanted};
+use crate::neighbours::{Key, Origin, Wanted};
 use crate::packets::{Packet, is_link_local};
 use crate::rib::Way;
 
@@ -42,8 +42,7 @@ impl Control {
             None => return self.report(Problem::NoRoute, &packet, from, turn),
             Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole) => return,
         };
-        let waiting = Waiting { packet: packet.bytes().to_vec(), origin: Origin::Received(from) };
-        self.send_to(neighbour, waiting, turn);
+        self.send_to(neighbour, packet.bytes(), Origin::Received(from), turn);
     }
 
     /// Sends a packet of our own; one to a link-local address goes out of `port`, any other where the routes lead.
@@ -54,17 +53,17 @@ impl Control {
             Some(Way::Gateway(port, gateway)) => (gateway, port),
             Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable) | None => return,
         };
-        self.send_to(neighbour, Waiting { packet, origin: Origin::Ours }, turn);
+        self.send_to(neighbour, &packet, Origin::Ours, turn);
     }
 
     /// Sends a packet to a neighbour, once it is known which station that is.
-    fn send_to(&mut self, neighbour: Key, waiting: Waiting, turn: &mut Turn<'_>) {
+    fn send_to(&mut self, neighbour: Key, packet: &[u8], origin: Origin, turn: &mut Turn<'_>) {
         let (address, port) = neighbour;
         if self.assume_neighbours && self.neighbours.has_room_for(neighbour) {
             self.assume(port, address);
         }
-        match self.neighbours.want(neighbour, waiting, turn.now) {
-            Wanted::Known(mac, waiting) => self.leave(port, mac, &waiting.packet, waiting.origin, turn),
+        match self.neighbours.want(neighbour, packet, origin, turn.now) {
+            Wanted::Known(mac) => self.leave(port, mac, packet, origin, turn),
             Wanted::Ask => self.ask(neighbour, None, turn),
             Wanted::Waits => {}
             Wanted::Refused => self.counts.neighbour_refused += 1,

@@ -46,6 +46,7 @@ impl Control {
                     lladdr: entry.mac(),
                     state,
                     age_seconds: age.map(|age| age.as_secs()),
+                    router: entry.is_router(),
                 }
             })
             .collect())

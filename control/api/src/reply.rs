@@ -167,6 +167,9 @@ pub struct Neighbour {
     /// How long ago that was last confirmed, in seconds; absent if nobody has to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_seconds: Option<u64>,
+    /// Whether it says of itself that it is a router.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub router: bool,
 }
 
 /// What is known of a neighbour (RFC 4861 section 7.3.2, in the words of `ip(8)`).
@@ -177,9 +180,13 @@ pub enum NeighbourState {
     Incomplete,
     /// It answered not long ago.
     Reachable,
-    /// It answered long ago.
+    /// It answered long ago, or said itself where it is.
     Stale,
-    /// The configuration says so.
+    /// The same, and we sent to it since.
+    Delay,
+    /// It is being asked whether it is still there.
+    Probe,
+    /// A person says so, in the configuration or through the API.
     Permanent,
     /// It never answered.
     Failed,
@@ -192,6 +199,8 @@ impl NeighbourState {
             Self::Incomplete => "INCOMPLETE",
             Self::Reachable => "REACHABLE",
             Self::Stale => "STALE",
+            Self::Delay => "DELAY",
+            Self::Probe => "PROBE",
             Self::Permanent => "PERMANENT",
             Self::Failed => "FAILED",
         }
@@ -403,6 +412,7 @@ mod tests {
             lladdr: Some(MacAddr([2, 0, 0, 0, 0, 9])),
             state: NeighbourState::Reachable,
             age_seconds: Some(3),
+            router: false,
         };
         let json =
             r#"{"dst":"2001:db8::2","dev":"left","lladdr":"02:00:00:00:00:09","state":["REACHABLE"],"age_seconds":3}"#;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use packet::ethernet::MacAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::message::RouteMessage;
@@ -57,6 +58,42 @@ pub enum Request {
         /// Only those behind this port.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dev: Option<String>,
+    },
+    /// Says which station a neighbour is, if nobody has said it before. Answered [`crate::Reply::Done`].
+    NeighAdd {
+        /// Its address.
+        address: IpAddr,
+        /// The port it is behind.
+        dev: String,
+        /// Its MAC address.
+        #[serde(with = "crate::text")]
+        lladdr: MacAddr,
+    },
+    /// Says which station a neighbour is, whatever was known of it. Answered [`crate::Reply::Done`].
+    NeighReplace {
+        /// Its address.
+        address: IpAddr,
+        /// The port it is behind.
+        dev: String,
+        /// Its MAC address.
+        #[serde(with = "crate::text")]
+        lladdr: MacAddr,
+    },
+    /// Forgets a neighbour, however it is known. Answered [`crate::Reply::Done`].
+    NeighDel {
+        /// Its address.
+        address: IpAddr,
+        /// The port it is behind.
+        dev: String,
+    },
+    /// Forgets the neighbours that were learnt. Answered [`crate::Reply::Flushed`].
+    NeighFlush {
+        /// Only those behind this port.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dev: Option<String>,
+        /// Those that a person has set as well.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        permanent: bool,
     },
     /// The ports. Answered [`crate::Reply::Ports`].
     PortShow {
@@ -211,6 +248,15 @@ mod tests {
             ),
             (Request::RouteDel { to: "::/0".parse().unwrap() }, r#"{"command":"route_del","to":"::/0"}"#),
             (Request::NeighShow { dev: None }, r#"{"command":"neigh_show"}"#),
+            (
+                Request::NeighAdd {
+                    address: "192.0.2.9".parse().unwrap(),
+                    dev: "left".to_owned(),
+                    lladdr: MacAddr([2, 0, 0, 0, 0, 9]),
+                },
+                r#"{"command":"neigh_add","address":"192.0.2.9","dev":"left","lladdr":"02:00:00:00:00:09"}"#,
+            ),
+            (Request::NeighFlush { dev: None, permanent: false }, r#"{"command":"neigh_flush"}"#),
             (
                 Request::TimerCreate { queue: "short".parse().unwrap(), period_seconds: 10 },
                 r#"{"command":"timer_create","queue":"short","period_seconds":10}"#,

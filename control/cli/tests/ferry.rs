@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use control_api::*;
+use packet::ethernet::MacAddr;
 use tempfile::TempDir;
 
 /// An actor that gives every request the same answer, and remembers what it was asked.
@@ -99,6 +100,7 @@ fn routes() -> Reply {
 
 fn neighbours() -> Reply {
     let neighbour = |dst: &str, mac: Option<&str>, state, age_seconds| Neighbour {
+        router: false,
         dst: dst.parse().unwrap(),
         dev: "left".to_owned(),
         lladdr: mac.map(|mac| mac.parse().unwrap()),
@@ -296,6 +298,28 @@ fn words_become_the_request_they_mean() {
         ("ro sh root 10.0.0.0/8", only(Selection::Root(ten))),
         ("neigh show dev left", Request::NeighShow { dev: Some("left".to_owned()) }),
         ("neighbour", Request::NeighShow { dev: None }),
+        (
+            "neigh add 192.0.2.7 lladdr 02:00:00:00:00:07 dev left",
+            Request::NeighAdd {
+                address: "192.0.2.7".parse().unwrap(),
+                dev: "left".to_owned(),
+                lladdr: MacAddr([2, 0, 0, 0, 0, 7]),
+            },
+        ),
+        (
+            "neigh replace fe80::7 dev left lladdr 02:00:00:00:00:07 nud permanent",
+            Request::NeighReplace {
+                address: "fe80::7".parse().unwrap(),
+                dev: "left".to_owned(),
+                lladdr: MacAddr([2, 0, 0, 0, 0, 7]),
+            },
+        ),
+        (
+            "neigh del fe80::7 dev left",
+            Request::NeighDel { address: "fe80::7".parse().unwrap(), dev: "left".to_owned() },
+        ),
+        ("neigh flush", Request::NeighFlush { dev: None, permanent: false }),
+        ("neigh flush dev left --permanent", Request::NeighFlush { dev: Some("left".to_owned()), permanent: true }),
         ("port show right", Request::PortShow { name: Some("right".to_owned()) }),
         ("port", Request::PortShow { name: None }),
         ("timer", Request::TimerList),

@@ -160,6 +160,7 @@ fn port(draft: PortDraft) -> Option<Port> {
         promiscuous: draft.promiscuous,
         rx_descriptors: draft.rx_descriptors,
         tx_descriptors: draft.tx_descriptors,
+        link: draft.link,
     })
 }
 

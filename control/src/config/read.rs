@@ -17,6 +17,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Dpdk;
 use super::device::Device;
+use super::link::{self, LinkSettings};
 use super::mistake::Mistake;
 use super::value::{self, Value, closest, expected};
 
@@ -48,6 +49,7 @@ pub(super) struct PortDraft {
     pub(super) promiscuous: bool,
     pub(super) rx_descriptors: Option<u16>,
     pub(super) tx_descriptors: Option<u16>,
+    pub(super) link: LinkSettings,
 }
 
 #[derive(Debug)]
@@ -113,6 +115,7 @@ fn read_port(port: &mut Section<'_, '_>) -> PortDraft {
         promiscuous: port.optional("promiscuous", value::boolean).is_some_and(Spanned::into_inner),
         rx_descriptors: port.optional("rx_descriptors", value::descriptors).map(Spanned::into_inner),
         tx_descriptors: port.optional("tx_descriptors", value::descriptors).map(Spanned::into_inner),
+        link: LinkSettings { neighbours: port.table("neighbours", link::read_neighbours).unwrap_or_default() },
     }
 }
 
@@ -140,7 +143,7 @@ fn read_neighbour(neighbour: &mut Section<'_, '_>) -> NeighbourDraft {
 }
 
 /// A table of the file, the keys that were asked of it, and where mistakes go.
-struct Section<'a, 't> {
+pub(super) struct Section<'a, 't> {
     /// What a person would call it.
     name: &'static str,
     table: &'a DeTable<'t>,
@@ -155,7 +158,7 @@ impl<'a, 't> Section<'a, 't> {
     }
 
     /// The value of `key`, if it is there and can be read.
-    fn optional<T>(
+    pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
         read: impl FnOnce(&Value<'t>) -> Result<T, Mistake>,
@@ -181,7 +184,7 @@ impl<'a, 't> Section<'a, 't> {
     }
 
     /// The values of the list `key`, as far as they can be read.
-    fn list<T>(
+    pub(super) fn list<T>(
         &mut self,
         key: &'static str,
         mut read: impl FnMut(&Value<'t>) -> Result<T, Mistake>,
@@ -241,6 +244,7 @@ impl<'a, 't> Section<'a, 't> {
             "dpdk" => "`[dpdk]`",
             "worker" => "this worker",
             "port" => "this port",
+            "neighbours" => "`[port.neighbours]`",
             "route" => "this route",
             _neighbour => "this neighbour",
         };

@@ -27,6 +27,13 @@ promiscuous = true
 rx_descriptors = 1024
 tx_descriptors = 512
 
+[port.neighbours]
+resolution_rate = 50
+max_unresolved = 100
+max_known = 1000
+queue_packets = 3
+queue_bytes = 4500
+
 [[port]]
 name = "right"
 device = "0000:03:00.0"
@@ -75,6 +82,16 @@ fn everything_a_file_can_say_is_understood() {
             promiscuous: true,
             rx_descriptors: Some(1024),
             tx_descriptors: Some(512),
+            link: LinkSettings {
+                neighbours: NeighbourSettings {
+                    resolution_rate: 50,
+                    max_unresolved: 100,
+                    max_known: 1000,
+                    queue_packets: 3,
+                    queue_bytes: 4500,
+                    ..NeighbourSettings::default()
+                },
+            },
         }
     );
     assert_eq!(config.port_named("right"), Some(right));

@@ -191,7 +191,7 @@ pub(super) fn socket_path(value: &Value<'_>) -> Result<PathBuf, Mistake> {
 }
 
 /// A whole number in `range`; `what` says of what.
-fn number<T>(value: &Value<'_>, range: RangeInclusive<T>, what: &str) -> Result<T, Mistake>
+pub(super) fn number<T>(value: &Value<'_>, range: RangeInclusive<T>, what: &str) -> Result<T, Mistake>
 where
     T: TryFrom<i128> + PartialOrd + Display + Copy,
 {

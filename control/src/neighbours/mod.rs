@@ -1,11 +1,16 @@
 //! Neighbours: who has which MAC address, whom to ask, and who waits for the answer.
 //!
-//! Whatever the links throw at it, this table stays small. A scan of a /16 or a /64 makes at most [`MAX_UNKNOWN`]
-//! neighbours that are being asked for, and a bounded number of questions a second; neighbours that are known have a
-//! bound of their own and are never pushed out by those that are not. Packets that wait are few for each neighbour, few
-//! in all, and the newest are kept (RFC 4861 section 7.2.2, RFC 1122 section 2.3.2.2).
+//! Whatever the links throw at it, this table stays small. Each port has limits of its own, so that what happens on one
+//! link is nobody's business on another ([`NeighbourSettings`]): a scan of a /16 or a /64 makes at most `max_unresolved`
+//! neighbours that are being asked for and spends at most three quarters of `resolution_rate`; neighbours that are known
+//! have a bound of their own, are never pushed out by those that are not, and are asked again from the rest of the rate.
+//! Of those known, at most a quarter may be known by nothing but what they said themselves, so that nobody fills the
+//! table by making stations up. Packets that wait are few for each neighbour, few for each port, and the newest are kept
+//! (RFC 4861 section 7.2.2, RFC 1122 section 2.3.2.2).
 
+mod budget;
 mod entry;
+mod requests;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -15,23 +20,15 @@ use std::time::Duration;
 use boundary::PortId;
 use packet::ethernet::MacAddr;
 
-use entry::Timing;
+use budget::Budget;
 pub(crate) use entry::{Due, Entry, Heard};
+use entry::{Kind, Timing};
 use waiting::Queue;
 pub(crate) use waiting::{Origin, Waiting};
 
-use crate::limit::TokenBucket;
+use crate::config::NeighbourSettings;
 use crate::time::Timestamp;
 use crate::timers::{DeadlineId, Wheel};
-
-/// Most neighbours, on all ports together, that are being asked for and have not answered.
-pub(crate) const MAX_UNKNOWN: usize = 1024;
-
-/// Most neighbours, on all ports together, that are known by what was heard.
-pub(crate) const MAX_KNOWN: usize = 16_384;
-
-/// Questions about neighbours that are not known, a second and port; so many more may come at once.
-pub(crate) const QUESTIONS_PER_SECOND: u32 = 500;
 
 /// Which neighbour: its address, and the port it is behind.
 pub(crate) type Key = (IpAddr, PortId);
@@ -43,11 +40,12 @@ pub(crate) struct Neighbours {
     /// Which entry is due when, to the nanosecond.
     deadlines: Wheel<Key>,
     queues: BTreeMap<Key, Queue>,
-    waiting_bytes: usize,
+    /// Packets that can leave, and wait for nothing but the next tick.
+    released: Vec<(Key, MacAddr, Waiting)>,
     /// Packets that had no room to wait.
     overflowed: u64,
-    known: usize,
-    questions: Vec<TokenBucket>,
+    /// By [`PortId`].
+    links: Vec<Link>,
 }
 
 /// An entry, and its place among the deadlines.
@@ -57,11 +55,24 @@ struct Known {
     deadline: Option<DeadlineId>,
 }
 
-/// What becomes of a packet to a neighbour.
+/// What is counted for each port.
 #[derive(Debug)]
+struct Link {
+    settings: NeighbourSettings,
+    budget: Budget,
+    waiting_bytes: usize,
+    unresolved: usize,
+    unconfirmed: usize,
+    resolved: usize,
+    failed: usize,
+    fixed: usize,
+}
+
+/// What becomes of a packet to a neighbour.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// It can leave, for this station.
-    Known(MacAddr, Waiting),
+    Known(MacAddr),
     /// It waits, and the neighbour is to be asked for.
     Ask,
     /// It waits, and the neighbour has been asked for.
@@ -82,43 +93,54 @@ pub(crate) struct Expired {
 }
 
 impl Neighbours {
-    /// Nobody is known yet, on so many ports.
-    pub(crate) fn new(ports: usize) -> Self {
+    /// Nobody is known yet, on ports with these settings.
+    pub(crate) fn new(ports: impl IntoIterator<Item = NeighbourSettings>) -> Self {
         Self {
             entries: BTreeMap::new(),
             deadlines: Wheel::new(Duration::from_nanos(1)),
             queues: BTreeMap::new(),
-            waiting_bytes: 0,
+            released: Vec::new(),
             overflowed: 0,
-            known: 0,
-            questions: vec![TokenBucket::new(QUESTIONS_PER_SECOND, QUESTIONS_PER_SECOND); ports],
+            links: ports.into_iter().map(Link::new).collect(),
         }
     }
 
-    /// The configuration says which station this neighbour is.
+    /// A person says which station this neighbour is. What waited for it is released.
     pub(crate) fn set_permanent(&mut self, key: Key, mac: MacAddr) {
         self.put(key, Entry::permanent(mac));
+        let waited = self.take_waiting(key);
+        self.released.extend(waited.into_iter().map(|waiting| (key, mac, waiting)));
+    }
+
+    /// Takes what waited for neighbours that a person has set since this was last asked.
+    pub(crate) fn take_released(&mut self) -> Vec<(Key, MacAddr, Waiting)> {
+        std::mem::take(&mut self.released)
     }
 
     /// Whether this neighbour is not known and could be.
     pub(crate) fn has_room_for(&self, key: Key) -> bool {
-        self.known < MAX_KNOWN && self.entry(key).is_none_or(|entry| entry.mac().is_none())
+        self.link(key.1).known() + self.link(key.1).fixed < self.link(key.1).settings.max_known
+            && self.entry(key).is_none_or(|entry| entry.mac().is_none())
     }
 
     /// A packet is to go to this neighbour.
-    pub(crate) fn want(&mut self, key: Key, packet: Waiting, now: Timestamp) -> Wanted {
-        match self.entry(key).map(Entry::mac) {
-            Some(Some(mac)) => Wanted::Known(mac, packet),
-            Some(None) => {
-                self.enqueue(key, packet);
+    pub(crate) fn want(&mut self, key: Key, packet: &[u8], origin: Origin, now: Timestamp) -> Wanted {
+        let waiting = || Waiting { packet: packet.to_vec(), origin };
+        match self.entry(key).map(|entry| (entry.mac(), entry.kind())) {
+            Some((Some(mac), _)) => {
+                self.used(key, now);
+                Wanted::Known(mac)
+            }
+            Some((None, Kind::Unresolved)) => {
+                self.enqueue(key, waiting());
                 Wanted::Waits
             }
-            None if self.unknown() < MAX_UNKNOWN && self.may_ask(key.1, now) => {
-                self.put(key, Entry::asked(now, Timing::of(key.0)));
-                self.enqueue(key, packet);
+            None | Some((None, _)) if self.link_mut(key.1).may_resolve(now) => {
+                self.put(key, Entry::asked(now));
+                self.enqueue(key, waiting());
                 Wanted::Ask
             }
-            None => Wanted::Refused,
+            None | Some((None, _)) => Wanted::Refused,
         }
     }
 
@@ -132,49 +154,83 @@ impl Neighbours {
         may_enter: bool,
         now: Timestamp,
     ) -> Option<(MacAddr, Vec<Waiting>)> {
-        let timing = Timing::of(key.0);
         let before = self.entry(key).cloned();
         let after = match (&before, heard.mac) {
             (Some(before), _) => {
                 let mut after = before.clone();
-                after.hear(heard, now, timing);
+                after.hear(heard, now, Timing::of(key));
                 after
             }
-            (None, Some(mac)) if may_enter => Entry::heard_of(mac, now, timing),
+            (None, Some(mac)) if may_enter => {
+                let mut entry = Entry::heard_of(mac, now);
+                entry.hear(Heard { answers: false, ..heard }, now, Timing::of(key));
+                entry
+            }
             (None, _) => return None,
         };
         let known_before = before.and_then(|before| before.mac());
         let mac = after.mac()?;
-        if known_before.is_none() && self.known >= MAX_KNOWN {
+        if known_before.is_none() && !self.link(key.1).has_room_for(after.kind()) {
             return None;
         }
         self.put(key, after);
         (known_before != Some(mac)).then(|| (mac, self.take_waiting(key)))
     }
 
-    /// One neighbour whose time has come; `None` when there is none.
+    /// One neighbour for which something is to be done now; `None` when there is none.
     pub(crate) fn next_due(&mut self, now: Timestamp) -> Option<Expired> {
-        let key = self.deadlines.pop_due(now)?;
-        let mut entry = self.entry(key).expect("what is due is there").clone();
-        let due = entry.fall_due(now, Timing::of(key.0));
-        let waited = if due == Due::Lost {
-            self.forget(key);
-            self.take_waiting(key)
-        } else {
-            self.put(key, entry);
-            Vec::new()
-        };
-        Some(Expired { key, due, waited })
+        loop {
+            let key = self.deadlines.pop_due(now)?;
+            let mut entry = self.entry(key).expect("what is due is there").clone();
+            let unasked = entry.clone();
+            let due = entry.fall_due(now);
+            let budget = &mut self.link_mut(key.1).budget;
+            let may = match due {
+                Due::AskAll => budget.resolve(now),
+                Due::Ask(_) => budget.refresh(now),
+                Due::Nothing | Due::Lost | Due::Forget => true,
+            };
+            if !may {
+                entry = unasked;
+                entry.put_off(key.0, now);
+                self.put(key, entry);
+                continue;
+            }
+            match due {
+                Due::Nothing => self.put(key, entry),
+                Due::Forget => self.forget(key),
+                Due::AskAll | Due::Ask(_) => {
+                    self.put(key, entry);
+                    return Some(Expired { key, due, waited: Vec::new() });
+                }
+                Due::Lost => {
+                    self.forget(key);
+                    // Remembered for people, as far as there is room.
+                    if self.link(key.1).failed < MAX_FAILED {
+                        self.put(key, entry);
+                    }
+                    return Some(Expired { key, due, waited: self.take_waiting(key) });
+                }
+            }
+        }
     }
 
-    /// Whether there is a question left for a neighbour that is not known.
-    pub(crate) fn may_ask(&mut self, port: PortId, now: Timestamp) -> bool {
-        self.questions.get_mut(port.index()).is_some_and(|bucket| bucket.take(now))
+    /// Forgets a neighbour; if there was one, how many packets waited for it.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<u64> {
+        self.entries.contains_key(&key).then(|| {
+            self.forget(key);
+            self.take_waiting(key).len() as u64
+        })
     }
 
     /// Everyone, in the order of addresses and then ports.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &Entry)> {
         self.entries.iter().map(|(key, known)| (*key, &known.entry))
+    }
+
+    /// Whether this is one that a person has set.
+    pub(crate) fn is_permanent(&self, key: Key) -> bool {
+        self.entry(key).is_some_and(|entry| entry.kind() == Kind::Static)
     }
 
     /// Packets that had no room to wait, or made room for newer ones.
@@ -186,124 +242,240 @@ impl Neighbours {
         self.entries.get(&key).map(|known| &known.entry)
     }
 
-    fn unknown(&self) -> usize {
-        self.entries.len() - self.known
+    fn link(&self, port: PortId) -> &Link {
+        &self.links[port.index()]
+    }
+
+    fn link_mut(&mut self, port: PortId) -> &mut Link {
+        &mut self.links[port.index()]
+    }
+
+    fn used(&mut self, key: Key, now: Timestamp) {
+        let Some(known) = self.entries.get_mut(&key) else { return };
+        if known.entry.used(now)
+            && let (Some(deadline), Some(due)) = (known.deadline, known.entry.due_at())
+        {
+            self.deadlines.rearm(deadline, due);
+        }
     }
 
     fn put(&mut self, key: Key, entry: Entry) {
         self.forget(key);
-        self.known += usize::from(entry.mac().is_some());
+        *self.link_mut(key.1).count(entry.kind()) += 1;
         let deadline = entry.due_at().map(|at| self.deadlines.arm(at, key));
         self.entries.insert(key, Known { entry, deadline });
     }
 
     fn forget(&mut self, key: Key) {
         if let Some(Known { entry, deadline }) = self.entries.remove(&key) {
-            self.known -= usize::from(entry.mac().is_some());
+            *self.link_mut(key.1).count(entry.kind()) -= 1;
             // The deadline that has just fallen due is gone already.
             deadline.and_then(|deadline| self.deadlines.cancel(deadline));
         }
     }
 
     fn enqueue(&mut self, key: Key, packet: Waiting) {
-        if self.waiting_bytes + packet.packet.len() > MAX_WAITING_BYTES {
-            self.overflowed += 1;
+        let Self { queues, links, overflowed, .. } = self;
+        let link = &mut links[key.1.index()];
+        if link.waiting_bytes + packet.packet.len() > MAX_WAITING_BYTES {
+            *overflowed += 1;
             return;
         }
-        let queue = self.queues.entry(key).or_default();
+        let queue = queues.entry(key).or_default();
         let before = queue.bytes();
-        self.overflowed += queue.push(packet);
-        self.waiting_bytes = self.waiting_bytes - before + queue.bytes();
+        *overflowed += queue.push(packet, &link.settings);
+        link.waiting_bytes = link.waiting_bytes - before + queue.bytes();
     }
 
     /// What waits for a neighbour, which does not wait any more.
     fn take_waiting(&mut self, key: Key) -> Vec<Waiting> {
         let Some(queue) = self.queues.remove(&key) else { return Vec::new() };
-        self.waiting_bytes -= queue.bytes();
+        self.link_mut(key.1).waiting_bytes -= queue.bytes();
         queue.into_packets()
     }
 }
 
-/// Most bytes of packets that wait for all neighbours together.
-const MAX_WAITING_BYTES: usize = 4 << 20;
+impl Link {
+    fn new(settings: NeighbourSettings) -> Self {
+        Self {
+            budget: Budget::new(settings.resolution_rate),
+            settings,
+            waiting_bytes: 0,
+            unresolved: 0,
+            unconfirmed: 0,
+            resolved: 0,
+            failed: 0,
+            fixed: 0,
+        }
+    }
+
+    /// How many are known by what was heard.
+    fn known(&self) -> usize {
+        self.unconfirmed + self.resolved
+    }
+
+    /// Whether another neighbour may be asked for, now.
+    fn may_resolve(&mut self, now: Timestamp) -> bool {
+        self.unresolved < self.settings.max_unresolved && self.budget.resolve(now)
+    }
+
+    /// Whether another one may be known.
+    fn has_room_for(&self, kind: Kind) -> bool {
+        let is_unfounded = kind == Kind::Unconfirmed && self.unconfirmed >= (self.settings.max_known / 4).max(1);
+        self.known() < self.settings.max_known && !is_unfounded
+    }
+
+    fn count(&mut self, kind: Kind) -> &mut usize {
+        match kind {
+            Kind::Unresolved => &mut self.unresolved,
+            Kind::Unconfirmed => &mut self.unconfirmed,
+            Kind::Resolved => &mut self.resolved,
+            Kind::Failed => &mut self.failed,
+            Kind::Static => &mut self.fixed,
+        }
+    }
+}
+
+/// Most bytes of packets that wait for all neighbours of a port together.
+const MAX_WAITING_BYTES: usize = 2 << 20;
+
+/// Most neighbours of a port that are remembered for not having answered.
+const MAX_FAILED: usize = 256;
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
 
     use super::*;
 
     const PORT: PortId = PortId(0);
+    const OTHER_PORT: PortId = PortId(1);
     const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 
     fn host(number: usize) -> Key {
         (Ipv4Addr::from(0x0a00_0000 + u32::try_from(number).unwrap()).into(), PORT)
     }
 
-    fn packet(len: usize) -> Waiting {
-        Waiting { packet: vec![0; len], origin: Origin::Received(PORT) }
-    }
-
     fn at(seconds: u64) -> Timestamp {
         Timestamp::ZERO + Duration::from_secs(seconds)
     }
 
+    fn at_tenth(tenth: u32) -> Timestamp {
+        Timestamp::ZERO + tenth * Duration::from_millis(100)
+    }
+
     fn answer() -> Heard {
-        Heard { mac: Some(MAC), answers: true, overrides: true }
+        Heard { mac: Some(MAC), answers: true, overrides: true, router: None }
+    }
+
+    fn table() -> Neighbours {
+        Neighbours::new([NeighbourSettings::default(), NeighbourSettings::default()])
+    }
+
+    impl Neighbours {
+        fn wants(&mut self, key: Key, len: usize, now: Timestamp) -> Wanted {
+            self.want(key, &vec![0; len], Origin::Received(OTHER_PORT), now)
+        }
     }
 
     #[test]
     fn a_scan_is_bounded_in_neighbours_questions_and_bytes_and_leaves_the_known_alone() {
-        let mut table = Neighbours::new(1);
-        table.want(host(0), packet(100), at(1));
+        let mut table = table();
+        let settings = NeighbourSettings::default();
+        table.wants(host(0), 100, at(1));
         table.hear(host(0), answer(), false, at(1)).unwrap();
-        for number in 1..65_536 {
-            table.want(host(number), packet(9_000), at(1));
-        }
-        assert!(table.unknown() <= usize::try_from(QUESTIONS_PER_SECOND).unwrap());
-        for second in 2..10 {
+        for second in 1..10 {
             for number in 1..65_536 {
-                table.want(host(number), packet(9_000), at(second));
+                table.wants(host(number), 9_000, at(second));
             }
             while table.next_due(at(second)).is_some() {}
-            assert!(table.unknown() <= MAX_UNKNOWN);
-            assert!(table.waiting_bytes <= MAX_WAITING_BYTES);
+            let link = table.link(PORT);
+            assert!(link.unresolved <= settings.max_unresolved && link.failed <= MAX_FAILED);
+            assert!(link.waiting_bytes <= MAX_WAITING_BYTES);
         }
-        assert!(matches!(table.want(host(0), packet(100), at(10)), Wanted::Known(MAC, _)));
-        for second in 10..=13 {
-            while table.next_due(at(second)).is_some() {}
+        assert_eq!(table.wants(host(0), 100, at(10)), Wanted::Known(MAC));
+        for tenth in 100..=400 {
+            while table.next_due(at_tenth(tenth)).is_some() {}
         }
-        assert_eq!((table.unknown(), table.waiting_bytes), (0, 0), "and is forgotten three seconds later");
+        let link = table.link(PORT);
+        assert_eq!((link.unresolved, link.failed, link.waiting_bytes), (0, 0, 0), "and is forgotten soon after");
+        assert!(table.queues.is_empty());
+    }
+
+    #[test]
+    fn a_scan_of_one_link_leaves_the_others_their_room_and_their_questions() {
+        let mut table = table();
+        for number in 0..65_536 {
+            table.wants(host(number), 9_000, at(1));
+        }
+        assert_eq!(table.wants(host(65_536), 9_000, at(1)), Wanted::Refused);
+        assert_eq!(table.wants((host(0).0, OTHER_PORT), 9_000, at(1)), Wanted::Ask);
     }
 
     #[test]
     fn the_newest_packets_wait_and_come_out_in_order() {
-        let mut table = Neighbours::new(1);
+        let mut table = table();
         for len in 1..=20 {
-            table.want(host(1), packet(len), at(1));
+            table.wants(host(1), len, at(1));
         }
         let (mac, waited) = table.hear(host(1), answer(), false, at(1)).unwrap();
         let lens: Vec<_> = waited.iter().map(|waiting| waiting.packet.len()).collect();
-        assert_eq!(mac, MAC);
-        assert_eq!(lens.last(), Some(&20));
-        assert!(lens.is_sorted() && lens.len() < 20);
+        assert_eq!((mac, lens), (MAC, (13..=20).collect()));
+        assert_eq!(table.link(PORT).waiting_bytes, 0);
     }
 
     #[test]
     fn who_announces_himself_unasked_is_entered_only_if_he_may() {
-        let mut table = Neighbours::new(1);
+        let mut table = table();
         assert!(table.hear(host(1), answer(), false, at(1)).is_none());
         assert!(table.hear(host(1), answer(), true, at(1)).is_some());
         assert!(table.hear(host(1), answer(), true, at(1)).is_none(), "nothing new the second time");
     }
 
     #[test]
-    fn so_many_are_known_and_no_more() {
-        let mut table = Neighbours::new(1);
-        for number in 0..MAX_KNOWN + 10 {
+    fn so_many_are_known_and_only_a_quarter_of_them_by_nothing_but_their_own_word() {
+        let settings = NeighbourSettings { max_known: 100, resolution_rate: 100_000, ..NeighbourSettings::default() };
+        let mut table = Neighbours::new([settings]);
+        for number in 0..200 {
             table.hear(host(number), answer(), true, at(1));
         }
-        assert_eq!(table.iter().count(), MAX_KNOWN);
+        assert_eq!((table.link(PORT).unconfirmed, table.link(PORT).resolved), (25, 0));
+        for number in 200..400 {
+            table.wants(host(number), 100, at(1));
+            table.hear(host(number), answer(), false, at(1));
+        }
+        assert_eq!((table.link(PORT).unconfirmed, table.link(PORT).resolved), (25, 75));
+        assert_eq!(table.link(PORT).unresolved, 125, "who answers and finds no room is given up like who does not");
+    }
+
+    #[test]
+    fn when_there_is_no_question_left_who_is_known_stays_known_until_there_is() {
+        let settings = NeighbourSettings { resolution_rate: 10, ..NeighbourSettings::default() };
+        let mut table = Neighbours::new([settings]);
+        for number in 0..1000 {
+            table.hear(host(number), answer(), true, at(1));
+        }
+        let mut asked = 0;
+        for hundredth in 200..6000 {
+            let now = Timestamp::ZERO + hundredth * Duration::from_millis(10);
+            while let Some(expired) = table.next_due(now) {
+                assert!(matches!(expired.due, Due::Ask(_) | Due::Lost));
+                asked += usize::from(expired.due != Due::Lost);
+            }
+        }
+        assert!((500..=600).contains(&asked), "{asked} at 10 a second");
+        assert!(table.link(PORT).known() > 800, "nobody is given up who was not asked");
+    }
+
+    #[test]
+    fn a_neighbour_that_was_given_up_is_asked_again_when_it_is_wanted() {
+        let mut table = table();
+        assert_eq!(table.wants(host(1), 8, at(1)), Wanted::Ask);
+        for second in 2..=4 {
+            while table.next_due(at(second)).is_some() {}
+        }
+        assert_eq!(table.link(PORT).failed, 1);
+        assert_eq!(table.wants(host(1), 8, at(4)), Wanted::Ask);
+        assert_eq!((table.link(PORT).failed, table.link(PORT).unresolved), (0, 1));
     }
 }

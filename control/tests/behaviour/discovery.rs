@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use boundary::{NextHop, PuntReason};
+use control_api::{NeighbourState, Reply, Request};
 use packet::arp::{Arp, Operation};
 use packet::ethernet::{EtherType, Header, MacAddr};
 use packet::icmpv6::Between;
@@ -33,7 +34,7 @@ fn arp_answers(scene: &mut Scene) -> Vec<(MacAddr, Arp)> {
 }
 
 #[test]
-fn a_request_for_the_port_s_address_is_answered_to_the_asker_alone() {
+fn rfc_093_a_request_for_the_port_s_address_is_answered_to_the_asker_alone() {
     let mut scene = Scene::new();
     let request = Arp::request(ALICE.mac, ALICE.v4, ON_LEFT.v4);
     arp(&mut scene, ALICE, request);
@@ -42,18 +43,22 @@ fn a_request_for_the_port_s_address_is_answered_to_the_asker_alone() {
 }
 
 #[test]
-fn a_request_for_another_s_address_is_left_to_him() {
+fn rfc_094_a_request_for_another_port_s_address_is_left_alone() {
     let mut scene = Scene::new();
-    let others = [("foreign", Ipv4Addr::new(192, 0, 2, 99)), ("another port's: strong host", ON_RIGHT.v4)];
-    for (whose, target) in others {
-        arp(&mut scene, ALICE, Arp::request(ALICE.mac, ALICE.v4, target));
-        assert_eq!(arp_answers(&mut scene), [], "{whose}");
-        assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved), "{whose}");
-    }
+    arp(&mut scene, ALICE, Arp::request(ALICE.mac, ALICE.v4, ON_RIGHT.v4));
+    assert_eq!(arp_answers(&mut scene), [], "a strong host, as `ports` says");
 }
 
 #[test]
-fn a_probe_is_answered_and_nobody_is_known_by_it() {
+fn rfc_095_a_request_for_another_s_address_is_left_to_him() {
+    let mut scene = Scene::new();
+    arp(&mut scene, ALICE, Arp::request(ALICE.mac, ALICE.v4, Ipv4Addr::new(192, 0, 2, 99)));
+    assert_eq!(arp_answers(&mut scene), []);
+    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved));
+}
+
+#[test]
+fn rfc_096_a_probe_is_answered_and_nobody_is_known_by_it() {
     let mut scene = Scene::new();
     arp(&mut scene, ALICE, Arp::request(ALICE.mac, Ipv4Addr::UNSPECIFIED, ON_LEFT.v4));
     assert_eq!(arp_answers(&mut scene).len(), 1, "RFC 5227 section 2.1.1");
@@ -61,22 +66,32 @@ fn a_probe_is_answered_and_nobody_is_known_by_it() {
 }
 
 #[test]
-fn who_cannot_be_where_he_says_he_is_is_not_believed() {
-    let off_link = Host { v4: Ipv4Addr::new(203, 0, 113, 9), ..ALICE };
-    let broadcast = Host { v4: Ipv4Addr::new(192, 0, 2, 255), ..ALICE };
-    let group = Host { mac: MacAddr([3, 0, 0, 0, 0, 1]), ..ALICE };
-    let everybody = Host { mac: MacAddr::BROADCAST, ..ALICE };
-    for (claim, who) in [("off the link", off_link), ("a broadcast", broadcast), ("a group", group), ("all", everybody)]
+fn rfc_097_a_group_of_stations_is_not_believed_to_have_an_address() {
+    for (claim, mac) in [("a group", MacAddr([3, 0, 0, 0, 0, 1])), ("all", MacAddr::BROADCAST), ("none", MacAddr::ZERO)]
     {
         let mut scene = Scene::new();
-        arp(&mut scene, Host { mac: ALICE.mac, ..who }, Arp::request(who.mac, who.v4, ON_LEFT.v4));
+        arp(&mut scene, ALICE, Arp::request(mac, ALICE.v4, ON_LEFT.v4));
+        assert_eq!((scene.station(ALICE.v4.into()), arp_answers(&mut scene)), (None, vec![]), "{claim}");
+        let mut scene = Scene::knowing(&[ALICE]);
+        arp(&mut scene, ALICE, Arp { sender_mac: mac, ..arp_reply(ALICE, ON_LEFT) });
+        assert_eq!(scene.station(ALICE.v4.into()), Some(ALICE.mac), "{claim}, in a reply");
+    }
+}
+
+#[test]
+fn rfc_099_who_cannot_be_where_he_says_he_is_is_not_believed() {
+    let off_link = Host { v4: Ipv4Addr::new(203, 0, 113, 9), ..ALICE };
+    let broadcast = Host { v4: Ipv4Addr::new(192, 0, 2, 255), ..ALICE };
+    for (claim, who) in [("off the link", off_link), ("a broadcast", broadcast)] {
+        let mut scene = Scene::new();
+        arp(&mut scene, who, Arp::request(who.mac, who.v4, ON_LEFT.v4));
         assert_eq!(scene.station(who.v4.into()), None, "{claim}");
         assert_eq!(arp_answers(&mut scene), [], "{claim}");
     }
 }
 
 #[test]
-fn who_claims_our_address_is_not_believed() {
+fn rfc_098_who_claims_our_address_is_not_believed() {
     let mut scene = Scene::new();
     let claim = Arp::request(INTRUDER, ON_LEFT.v4, ON_LEFT.v4);
     arp(&mut scene, Host { mac: INTRUDER, ..ALICE }, claim);
@@ -85,7 +100,7 @@ fn who_claims_our_address_is_not_believed() {
 }
 
 #[test]
-fn an_announcement_refreshes_who_is_known_and_enters_nobody() {
+fn rfc_100_an_announcement_refreshes_who_is_known_and_enters_nobody() {
     let moved = Host { mac: INTRUDER, ..ALICE };
     let announcement = Arp::request(moved.mac, moved.v4, moved.v4);
     let mut scene = Scene::new();
@@ -98,14 +113,14 @@ fn an_announcement_refreshes_who_is_known_and_enters_nobody() {
 }
 
 #[test]
-fn a_reply_nobody_asked_for_enters_nobody() {
+fn rfc_100_a_reply_nobody_asked_for_enters_nobody() {
     let mut scene = Scene::new();
     arp(&mut scene, ALICE, arp_reply(ALICE, ON_LEFT));
     assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved));
 }
 
 #[test]
-fn arp_that_is_not_for_ipv4_over_ethernet_is_ignored() {
+fn rfc_101_arp_that_is_not_for_ipv4_over_ethernet_is_ignored() {
     let mut scene = Scene::new();
     let mut message = Vec::new();
     Arp::request(ALICE.mac, ALICE.v4, ON_LEFT.v4).append_to(&mut message);
@@ -150,7 +165,7 @@ fn advertised(scene: &mut Scene) -> Vec<(MacAddr, Ipv6Addr, Advertisement)> {
 }
 
 #[test]
-fn a_solicitation_for_an_own_address_is_answered_and_the_asker_is_known_by_it() {
+fn rfc_150_a_solicitation_for_an_own_address_is_answered_and_the_asker_is_known_by_it() {
     let own = [ON_LEFT.v6, ON_LEFT.mac.link_local()];
     let asked_at = |target| [solicited_node(target), target];
     for (target, destination) in own.into_iter().flat_map(|target| asked_at(target).map(|at| (target, at))) {
@@ -160,6 +175,9 @@ fn a_solicitation_for_an_own_address_is_answered_and_the_asker_is_known_by_it() 
             Advertisement { target, target_mac: Some(ON_LEFT.mac), router: true, solicited: true, overrides: true };
         assert_eq!(advertised(&mut scene), [(ALICE.mac, ALICE.v6, answer)]);
         assert_eq!(scene.station(ALICE.v6.into()), Some(ALICE.mac));
+        let known = scene.ask(Request::NeighShow { dev: None });
+        let Ok(Reply::Neighbours(known)) = known else { panic!("{known:?}") };
+        assert_eq!(known[0].state, NeighbourState::Stale, "he said it himself, and has not answered");
     }
 }
 
@@ -172,7 +190,7 @@ fn a_solicitation_that_does_not_say_which_station_asks_is_answered_to_where_it_c
 }
 
 #[test]
-fn a_solicitation_for_another_s_address_is_left_to_him() {
+fn rfc_148_a_solicitation_for_another_s_address_is_left_to_him() {
     for target in [Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x99), ON_RIGHT.v6] {
         let mut scene = Scene::new();
         let asked = Solicitation { target, source_mac: Some(ALICE.mac) };
@@ -183,7 +201,7 @@ fn a_solicitation_for_another_s_address_is_left_to_him() {
 }
 
 #[test]
-fn a_search_for_duplicates_of_an_own_address_is_answered_to_all() {
+fn rfc_149_a_search_for_duplicates_of_an_own_address_is_answered_to_all() {
     let mut scene = Scene::new();
     let asked = Solicitation { target: ON_LEFT.v6, source_mac: None };
     solicits(&mut scene, ALICE, Ipv6Addr::UNSPECIFIED, asked, solicited_node(ON_LEFT.v6));
@@ -202,7 +220,7 @@ fn an_asker_off_the_link_is_neither_believed_nor_answered() {
 }
 
 #[test]
-fn a_message_that_may_have_been_routed_here_is_ignored() {
+fn rfc_143_a_message_that_may_have_been_routed_here_is_ignored() {
     let mut scene = Scene::new();
     let mut packet = Vec::new();
     let between = Between { source: ALICE.v6, destination: solicited_node(ON_LEFT.v6) };
@@ -214,7 +232,7 @@ fn a_message_that_may_have_been_routed_here_is_ignored() {
 }
 
 #[test]
-fn an_advertisement_enters_nobody_and_without_authority_replaces_nobody() {
+fn rfc_152_an_advertisement_enters_nobody_and_without_authority_replaces_nobody() {
     let told = |overrides| Advertisement {
         target: ALICE.v6,
         target_mac: Some(INTRUDER),
@@ -250,7 +268,7 @@ fn a_gateway_with_a_link_local_address_is_found_behind_the_port_it_was_given_wit
 }
 
 #[test]
-fn the_first_address_of_a_network_is_answered_for_as_any_router_on_the_link_would() {
+fn rfc_139_the_first_address_of_a_network_is_answered_for_as_any_router_on_the_link_would() {
     let anycast = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0);
     let mut scene = Scene::new();
     let asked = Solicitation { target: anycast, source_mac: Some(ALICE.mac) };
@@ -281,4 +299,193 @@ fn at_the_start_everybody_is_told_where_our_addresses_are() {
             assert!(!told.solicited && told.overrides && told.target_mac == Some(own.mac));
         }
     }
+}
+
+/// A solicitation of ALICE for the left port's address, byte by byte: the IPv6 header, ICMPv6 and its options.
+fn plain_solicitation() -> Vec<u8> {
+    let mut packet = Vec::new();
+    let between = Between { source: ALICE.v6, destination: solicited_node(ON_LEFT.v6) };
+    Solicitation { target: ON_LEFT.v6, source_mac: Some(ALICE.mac) }.append_to(between, &mut packet);
+    packet
+}
+
+fn plain_advertisement() -> Vec<u8> {
+    let mut packet = Vec::new();
+    let between = Between { source: ALICE.v6, destination: ON_LEFT.v6 };
+    let told =
+        Advertisement { target: ALICE.v6, target_mac: Some(INTRUDER), router: false, solicited: true, overrides: true };
+    told.append_to(between, &mut packet);
+    packet
+}
+
+/// Breaks a message with `change`, puts its lengths and checksum right, and lets it arrive.
+fn arrives_changed(scene: &mut Scene, mut packet: Vec<u8>, change: impl FnOnce(&mut Vec<u8>)) {
+    change(&mut packet);
+    let payload = u16::try_from(packet.len() - 40).unwrap();
+    packet[4..6].copy_from_slice(&payload.to_be_bytes());
+    if packet[6] == 58 {
+        resum(&mut packet);
+    }
+    arrives_as_it_is(scene, &packet);
+}
+
+fn arrives_as_it_is(scene: &mut Scene, packet: &[u8]) {
+    let destination = Ipv6::parse(packet).unwrap().destination();
+    let to = if destination.is_multicast() { MacAddr::of_ipv6_multicast(destination) } else { ON_LEFT.mac };
+    let reason = if destination.is_multicast() { PuntReason::NeighbourDiscovery } else { PuntReason::Local };
+    scene.arrives(LEFT, reason, frame(ALICE, to, EtherType::IPV6, packet));
+    scene.pass(std::time::Duration::ZERO);
+}
+
+fn resum(packet: &mut [u8]) {
+    packet[42..44].fill(0);
+    let (source, destination) = (ipv6_at(packet, 8), ipv6_at(packet, 24));
+    let len = u32::try_from(packet.len() - 40).unwrap();
+    let sum = packet::checksum::Sum::pseudo_ipv6(source, destination, 58, len).bytes(&packet[40..]).checksum();
+    packet[42..44].copy_from_slice(&sum.to_be_bytes());
+}
+
+fn ipv6_at(packet: &[u8], at: usize) -> Ipv6Addr {
+    Ipv6Addr::from_octets(packet[at..at + 16].try_into().unwrap())
+}
+
+fn set_source(packet: &mut [u8], source: Ipv6Addr) {
+    packet[8..24].copy_from_slice(&source.octets());
+}
+
+fn set_destination(packet: &mut [u8], destination: Ipv6Addr) {
+    packet[24..40].copy_from_slice(&destination.octets());
+}
+
+/// What breaks a message, by the rule it breaks.
+type Broken = (&'static str, fn(&mut Vec<u8>));
+
+/// Each of these solicitations is neither answered nor is anything learnt from it.
+fn no_solicitation_is_heard(broken: &[Broken]) {
+    for (rule, change) in broken {
+        let mut scene = Scene::new();
+        arrives_changed(&mut scene, plain_solicitation(), change);
+        assert_eq!(scene.take_sent(), [], "{rule}");
+        assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved), "{rule}");
+    }
+    let mut scene = Scene::new();
+    arrives_changed(&mut scene, plain_solicitation(), |_unbroken| {});
+    assert_eq!(advertised(&mut scene).len(), 1, "an unbroken one is");
+}
+
+#[test]
+fn rfc_144_a_solicitation_that_is_damaged_short_or_of_another_code_is_ignored() {
+    no_solicitation_is_heard(&[("code 1", |p| p[41] = 1), ("23 bytes", |p| p.truncate(40 + 23))]);
+    let mut damaged = plain_solicitation();
+    damaged[43] ^= 1;
+    let mut scene = Scene::new();
+    arrives_as_it_is(&mut scene, &damaged);
+    assert_eq!(scene.take_sent(), [], "checksum");
+}
+
+#[test]
+fn rfc_145_a_solicitation_for_a_group_is_ignored() {
+    no_solicitation_is_heard(&[("target ff02::1", |p| p[48..64].copy_from_slice(&ALL_NODES.octets()))]);
+}
+
+#[test]
+fn rfc_146_a_message_with_an_option_of_no_length_is_ignored_whole() {
+    no_solicitation_is_heard(&[
+        ("the first option", |p| p[65] = 0),
+        ("a later one", |p| p.extend([14, 0, 0, 0, 0, 0, 0, 0])),
+        ("longer than the message", |p| p[65] = 2),
+    ]);
+}
+
+#[test]
+fn rfc_147_a_solicitation_from_nobody_that_is_no_search_for_duplicates_is_ignored() {
+    no_solicitation_is_heard(&[
+        ("says which station", |p| set_source(p, Ipv6Addr::UNSPECIFIED)),
+        ("to the address itself", |p| {
+            set_source(p, Ipv6Addr::UNSPECIFIED);
+            set_destination(p, ON_LEFT.v6);
+            p.truncate(40 + 24);
+        }),
+    ]);
+}
+
+/// RFC 4861 section 7.1.2.
+#[test]
+fn rfc_151_an_advertisement_that_breaks_a_rule_changes_nothing() {
+    let broken: [Broken; 7] = [
+        ("hop limit", |p| p[7] = 254),
+        ("code", |p| p[41] = 1),
+        ("24 bytes", |p| p.truncate(40 + 23)),
+        ("target a group", |p| p[48..64].copy_from_slice(&ALL_NODES.octets())),
+        ("solicited, to a group", |p| set_destination(p, ALL_NODES)),
+        ("option without a length", |p| p[65] = 0),
+        ("a second option without one", |p| p.extend([14, 0, 0, 0, 0, 0, 0, 0])),
+    ];
+    for (rule, change) in broken {
+        let mut scene = Scene::knowing(&[ALICE]);
+        arrives_changed(&mut scene, plain_advertisement(), change);
+        assert_eq!(scene.station(ALICE.v6.into()), Some(ALICE.mac), "{rule}");
+    }
+    let mut scene = Scene::knowing(&[ALICE]);
+    let mut damaged = plain_advertisement();
+    damaged[43] ^= 1;
+    arrives_as_it_is(&mut scene, &damaged);
+    assert_eq!(scene.station(ALICE.v6.into()), Some(ALICE.mac), "checksum");
+    arrives_changed(&mut scene, plain_advertisement(), |_unbroken| {});
+    assert_eq!(scene.station(ALICE.v6.into()), Some(INTRUDER), "an unbroken one does");
+}
+
+#[test]
+fn rfc_153_another_station_without_authority_makes_a_reachable_neighbour_stale_and_no_more() {
+    let mut scene = Scene::new();
+    scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v6, BOB.v6).of(8));
+    scene.answers(BOB);
+    let state = |scene: &mut Scene| match scene.ask(Request::NeighShow { dev: Some("right".to_owned()) }) {
+        Ok(Reply::Neighbours(all)) => all.iter().map(|one| (one.lladdr, one.state)).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(state(&mut scene), [(Some(BOB.mac), NeighbourState::Reachable)]);
+    let told =
+        Advertisement { target: BOB.v6, target_mac: Some(INTRUDER), router: false, solicited: true, overrides: false };
+    let mut packet = Vec::new();
+    told.append_to(Between { source: BOB.v6, destination: ON_RIGHT.v6 }, &mut packet);
+    scene.arrives(RIGHT, PuntReason::Local, frame(BOB, ON_RIGHT.mac, EtherType::IPV6, &packet));
+    assert_eq!(state(&mut scene), [(Some(BOB.mac), NeighbourState::Stale)]);
+    assert_eq!(scene.station(BOB.v6.into()), Some(BOB.mac));
+}
+
+#[test]
+fn rfc_155_neighbour_discovery_in_fragments_is_ignored() {
+    // A fragment header that says that it is all of it: an atomic fragment is one, too (RFC 6980 section 5).
+    let in_fragments = |packet: &mut Vec<u8>| {
+        packet[6] = 44;
+        packet.splice(40..40, [58, 0, 0, 0, 0, 0, 0, 1]);
+    };
+    let mut scene = Scene::new();
+    arrives_changed(&mut scene, plain_solicitation(), in_fragments);
+    assert_eq!(scene.take_sent(), []);
+    assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved));
+
+    for kind in [133, 134, 137] {
+        let mut scene = Scene::knowing(&[ALICE]);
+        arrives_changed(&mut scene, plain_solicitation(), |packet| {
+            packet[40] = kind;
+            resum(packet);
+            in_fragments(packet);
+        });
+        assert_eq!(scene.take_sent(), [], "kind {kind}");
+    }
+    let mut scene = Scene::knowing(&[ALICE]);
+    arrives_changed(&mut scene, plain_advertisement(), in_fragments);
+    assert_eq!(scene.station(ALICE.v6.into()), Some(ALICE.mac));
+}
+
+#[test]
+fn options_that_nobody_knows_here_are_passed_over() {
+    let mut scene = Scene::new();
+    // A nonce (RFC 3971), and one of a kind that nobody has been given.
+    let more: &[u8] = &[14, 1, 1, 2, 3, 4, 5, 6, 253, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    arrives_changed(&mut scene, plain_solicitation(), |packet| packet.extend(more));
+    assert_eq!(advertised(&mut scene).len(), 1);
+    assert_eq!(scene.station(ALICE.v6.into()), Some(ALICE.mac));
 }

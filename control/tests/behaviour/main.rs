@@ -7,5 +7,6 @@ mod nothing_trusted;
 mod requests;
 mod routes;
 mod scene;
+mod static_neighbours;
 mod thread;
 mod timers;
