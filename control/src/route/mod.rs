@@ -22,7 +22,7 @@
 //! ```
 //!
 //! A test that is one of the acceptance tests bears its number in its name: `lk_03_...` is LK-03. So `grep` finds for each
-//! clause and each number what holds it.
+//! clause and each number what holds it, and `scripts/route-report` prints them all.
 
 mod entry;
 mod lookup;
