@@ -10,10 +10,12 @@ use control_api::{ApiError, Link, Network, Reply, Request};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::callouts::Callouts;
+use crate::cloning::RESOLVES_PER_SECOND;
 use crate::config::{self, Config};
 use crate::events::{ClientId, Events, Queue};
 use crate::expiry::Wall;
 use crate::icmp::Limits;
+use crate::limit::TokenBucket;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
 use crate::ports::{self, PortInfo, Ports};
@@ -116,6 +118,8 @@ pub struct ControlCounts {
     pub routes_expired: u64,
     /// Pinned routes that were to be deleted by either, those that follow from a port's address among them: they stay.
     pub expiries_refused: u64,
+    /// Packets that would have made a route of their own, and were too many for that.
+    pub resolves_refused: u64,
 }
 
 /// The control plane.
@@ -125,6 +129,8 @@ pub struct Control {
     pub(crate) callouts: Callouts,
     pub(crate) neighbours: Neighbours,
     pub(crate) limits: Limits,
+    /// For routes that packets make.
+    pub(crate) resolves: TokenBucket,
     pub(crate) counts: ControlCounts,
     pub(crate) workers: Vec<WorkerInfo>,
     pub(crate) hardware: Box<dyn Hardware>,
@@ -154,6 +160,7 @@ impl Control {
             routes: Routes::new(publisher, fibs, events),
             callouts: Callouts::default(),
             limits: Limits::default(),
+            resolves: TokenBucket::new(RESOLVES_PER_SECOND, RESOLVES_PER_SECOND / 4),
             counts: ControlCounts::default(),
             workers,
             hardware,
@@ -256,6 +263,7 @@ impl Control {
             self.handle_due(expired, turn);
         }
         self.run_timers(now);
+        self.routes.look_after_clones(now);
         self.run_expiry(now);
         self.publish();
         self.routes.reclaim();
@@ -276,6 +284,11 @@ impl Control {
     /// The routes of all tables, to look up in.
     pub fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// The same for lookups that may make a route.
+    pub fn routes_mut(&mut self) -> &mut Routes {
+        &mut self.routes
     }
 
     /// What was done that no worker counts.

@@ -15,8 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use control_api::RouteFlags;
-
 use crate::control::Control;
 use crate::route::{RouteEntry, RouteId};
 use crate::time::Timestamp;
@@ -139,7 +137,10 @@ impl Control {
     /// Deletes the routes whose time has come.
     pub(crate) fn run_expiry(&mut self, now: Timestamp) {
         while let Some(entry) = self.routes.expiry.next_due(now) {
-            if entry.flags().contains(RouteFlags::PINNED) {
+            if self.routes.is_held_again(&entry) {
+                continue;
+            }
+            if entry.is_pinned() {
                 self.counts.expiries_refused += 1;
                 let mut facts = entry.facts();
                 facts.has_lapsed = true;

@@ -25,7 +25,7 @@ impl Control {
         if destination.is_multicast() || is_link_local(destination) || !is_unicast_frame {
             return;
         }
-        let way = self.routes.way(destination);
+        let way = self.way_of_packet(destination, turn.now);
         if matches!(way, Some(Way::Local | Way::Anycast)) {
             self.deliver(packet, from, frame, turn);
             return;
@@ -38,6 +38,9 @@ impl Control {
         let neighbour = match way {
             Some(Way::Link(port)) => (destination, port),
             Some(Way::Gateway(port, gateway)) => (gateway, port),
+            Some(Way::Station(port, mac, _)) => {
+                return self.leave(port, mac, packet.bytes(), Origin::Received(from), turn);
+            }
             Some(Way::Unreachable) => return self.report(Problem::Unreachable, &packet, from, turn),
             None => return self.report(Problem::NoRoute, &packet, from, turn),
             Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole) => return,
@@ -51,6 +54,7 @@ impl Control {
             _ if is_link_local(destination) => (destination, port),
             Some(Way::Link(port)) => (destination, port),
             Some(Way::Gateway(port, gateway)) => (gateway, port),
+            Some(Way::Station(port, mac, _)) => return self.leave(port, mac, &packet, Origin::Ours, turn),
             Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable) | None => return,
         };
         self.send_to(neighbour, &packet, Origin::Ours, turn);

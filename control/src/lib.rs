@@ -13,6 +13,7 @@
 //! happens is told by [`events`].
 
 mod callouts;
+mod cloning;
 pub mod config;
 mod control;
 mod discovery;
@@ -37,6 +38,7 @@ mod time;
 pub mod timers;
 
 pub use callouts::{Called, TimerAction, TimerFn, TimerFnId};
+pub use cloning::{InterfaceHooks, MAX_CLONES, RESOLVES_PER_SECOND, RtRequest};
 pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};
 pub use expiry::WallClock;
 pub use ports::PortInfo;

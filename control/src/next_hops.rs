@@ -11,7 +11,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use boundary::{NextHop, PortId};
+use control_api::Family;
 use lpm::NextHopId;
+use packet::ethernet::MacAddr;
 
 /// What a next hop is, whether or not it can be reached just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,10 @@ pub(crate) enum Key {
     Unreachable,
     /// Whoever has the destination on this port's link.
     Link(PortId),
+    /// A route that is yet to be made for the destination.
+    Template,
+    /// This station behind this port, for packets of this family.
+    Station(PortId, MacAddr, Family),
     /// This neighbour behind this port.
     Neighbour(PortId, IpAddr),
 }
@@ -35,7 +41,7 @@ impl Key {
             Self::Local => NextHop::Local,
             Self::Blackhole => NextHop::Blackhole,
             Self::Unreachable => NextHop::Unreachable,
-            Self::Link(_) | Self::Neighbour(..) => NextHop::Unresolved,
+            Self::Link(_) | Self::Neighbour(..) | Self::Template | Self::Station(..) => NextHop::Unresolved,
         }
     }
 }

@@ -113,7 +113,7 @@ impl Control {
         let network = destination(message)?;
         let entry = self.changeable(message.fib, network, message.flags.unwrap_or_default())?;
         let _held = held(&entry)?;
-        let mut facts = entry.facts();
+        let mut facts = self.routes.unmarked(&entry);
         if let Some(target) = &message.target {
             let leads = self.way_of(network, target)?;
             facts.flags -= facts.leads.flags();
@@ -202,7 +202,7 @@ impl Control {
     fn speaks_by(&self, network: Network, leads: Way) -> Option<IpAddr> {
         match leads {
             Way::Gateway(port, gateway) => self.ports.speaks_to(gateway, port),
-            Way::Link(port) => self.ports.speaks_to(network.address(), port),
+            Way::Link(port) | Way::Station(port, ..) => self.ports.speaks_to(network.address(), port),
             Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => None,
         }
     }
@@ -225,6 +225,8 @@ impl Control {
                 format!("the route to {network} follows from a port's address already"),
                 "leave it, or change the port's addresses in the configuration",
             ),
+            // A clone makes room for what is really wanted.
+            Some(entry) if entry.flags().contains(RouteFlags::WASCLONED) && !is_pinned(entry) => Ok(()),
             Some(entry) if is_pinned(entry) || !given.contains(RouteFlags::PINNED) => {
                 refused(format!("there is a route to {network}"), "use `route replace` to change it")
             }
@@ -272,6 +274,10 @@ impl Control {
             Target::Blackhole => Ok(Way::Blackhole),
             Target::Unreachable => Ok(Way::Unreachable),
             Target::Dev(name) => Ok(Way::Link(self.ports.named(name)?)),
+            Target::Station { dev, lladdr } if lladdr.is_multicast() || lladdr.0 == [0; 6] => {
+                refused(format!("{lladdr} is no station's address, so nobody on `{dev}` has it"))
+            }
+            Target::Station { dev, lladdr } => Ok(Way::Station(self.ports.named(dev)?, *lladdr, network.family())),
             Target::Via { gateway, dev } => {
                 let port = dev.as_deref().map(|name| self.ports.named(name)).transpose()?;
                 if network.family() != Family::of(*gateway) {

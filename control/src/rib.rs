@@ -18,6 +18,7 @@ use std::sync::Arc;
 use boundary::PortId;
 use control_api::{Family, Network, RouteFlags};
 use lpm::{Address, Change, Fib, FibWriter, NextHopId, Prefix};
+use packet::ethernet::MacAddr;
 
 use crate::next_hops::Key;
 use crate::route::{Facts, RouteEntry, RouteId};
@@ -63,6 +64,8 @@ pub(crate) enum Way {
     Broadcast,
     /// To the hosts on this port's link.
     Link(PortId),
+    /// To this station on this port's link, whatever the host, with packets of this family.
+    Station(PortId, MacAddr, Family),
     /// To a gateway on this port's link.
     Gateway(PortId, IpAddr),
     /// Nowhere, in silence.
@@ -78,6 +81,7 @@ impl Way {
             Self::Local | Self::Anycast => Key::Local,
             Self::Broadcast | Self::Blackhole => Key::Blackhole,
             Self::Link(port) => Key::Link(port),
+            Self::Station(port, mac, family) => Key::Station(port, mac, family),
             Self::Gateway(port, gateway) => Key::Neighbour(port, gateway),
             Self::Unreachable => Key::Unreachable,
         }
@@ -89,6 +93,7 @@ impl Way {
             Self::Local | Self::Anycast => RouteFlags::LOCAL,
             Self::Broadcast => RouteFlags::BROADCAST,
             Self::Link(_) => RouteFlags::empty(),
+            Self::Station(..) => RouteFlags::LLINFO,
             Self::Gateway(..) => RouteFlags::GATEWAY,
             Self::Blackhole => RouteFlags::BLACKHOLE,
             Self::Unreachable => RouteFlags::REJECT,
@@ -103,7 +108,7 @@ impl Way {
     /// The port it leaves through.
     pub(crate) const fn port(self) -> Option<PortId> {
         match self {
-            Self::Link(port) | Self::Gateway(port, _) => Some(port),
+            Self::Link(port) | Self::Station(port, ..) | Self::Gateway(port, _) => Some(port),
             Self::Local | Self::Anycast | Self::Broadcast | Self::Blackhole | Self::Unreachable => None,
         }
     }
@@ -303,7 +308,9 @@ where
     }
 
     fn leads_to_link(&self, address: A, port: PortId) -> bool {
-        self.longest_match(address).is_some_and(|(_, _, route)| route.way() == Way::Link(port))
+        // Each host of a template has its own route to be reached by.
+        let leads = |route: &RouteEntry| route.way() == Way::Link(port) && !route.facts().is_template();
+        self.longest_match(address).is_some_and(|(_, _, route)| leads(route))
     }
 }
 

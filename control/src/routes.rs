@@ -10,10 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use boundary::{Adjacency, ForwardingState, NextHop, PortId, PortState, Publisher};
-use control_api::{EntryCounts, Network, RouteCounts};
+use control_api::{EntryCounts, Family, Network, RouteCounts};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::callouts::{RouteKey, Timed};
+use crate::cloning::{Clones, Hooks, RtRequest};
 use crate::events::Events;
 use crate::expiry::Expiry;
 use crate::next_hops::{Key, NextHops};
@@ -36,6 +37,8 @@ pub struct Routes {
     /// What is to happen to routes later. With a route go its timers, whoever removes it.
     pub(crate) timed: Timed,
     pub(crate) expiry: Expiry,
+    pub(crate) clones: Clones,
+    pub(crate) hooks: Hooks,
 }
 
 /// A table of each family.
@@ -101,6 +104,8 @@ impl Routes {
             publisher,
             timed: Timed::default(),
             expiry: Expiry::default(),
+            clones: Clones::default(),
+            hooks: Hooks::default(),
         }
     }
 
@@ -111,8 +116,16 @@ impl Routes {
 
     /// Adds a route to a table, or puts it in place of the protocol's route there was.
     pub(crate) fn set(&mut self, fib: u16, network: Network, protocol: Protocol, facts: Facts) -> Arc<RouteEntry> {
+        let entry = self.insert(fib, network, protocol, facts);
+        self.tell_hooks(RtRequest::Add, &entry);
+        self.events.added(&entry);
+        entry
+    }
+
+    /// The same, and nobody is told.
+    pub(crate) fn insert(&mut self, fib: u16, network: Network, protocol: Protocol, facts: Facts) -> Arc<RouteEntry> {
         // Held before the old one is released: a gateway that stays the same stays resolved.
-        let next_hop = self.next_hops.hold(facts.way().next_hop());
+        let next_hop = self.hold(facts);
         let tables = self.made(fib);
         let before = match network {
             Network::V4(prefix) => tables.ipv4.set(prefix, protocol, facts, next_hop),
@@ -122,14 +135,14 @@ impl Routes {
             self.retire(before);
         }
         let entry = Arc::clone(self.get(fib, network, protocol).expect("it was inserted"));
-        self.events.added(&entry);
         self.expiry.follow(&entry);
+        self.outdate_clones(&entry);
         entry
     }
 
     /// A route that is in its table says something else from now on.
     pub(crate) fn change(&mut self, entry: &Arc<RouteEntry>, facts: Facts) {
-        let next_hop = self.next_hops.hold(facts.way().next_hop());
+        let next_hop = self.hold(facts);
         let before = entry.next_hop();
         let tables = self.made(entry.fib());
         match entry.prefix() {
@@ -137,7 +150,26 @@ impl Routes {
             Network::V6(prefix) => tables.ipv6.change(prefix, entry, facts, next_hop),
         }
         self.next_hops.release(before);
+        self.clones.unmark(entry);
         self.events.changed(entry);
+        self.expiry.follow(entry);
+        self.delete_clones_of(entry);
+    }
+
+    /// Holds the next hop of a route that says this.
+    fn hold(&mut self, facts: Facts) -> lpm::NextHopId {
+        let key = facts.next_hop();
+        let id = self.next_hops.hold(key);
+        if let Key::Station(port, mac, family) = key {
+            let station = adjacency(port, self.publisher.current().port(port), mac, family);
+            self.next_hops.set(id, NextHop::Neighbour(station));
+        }
+        id
+    }
+
+    /// The same where workers are not concerned and nobody is to be told.
+    pub(crate) fn note(&mut self, entry: &Arc<RouteEntry>, facts: Facts) {
+        entry.say(facts, entry.next_hop());
         self.expiry.follow(entry);
     }
 
@@ -229,6 +261,8 @@ impl Routes {
 
     /// A route has left its table: its next hop is free, and its memory once nobody needs it.
     fn retire(&mut self, entry: Arc<RouteEntry>) {
+        self.part(&entry);
+        self.tell_hooks(RtRequest::Delete, &entry);
         self.events.deleted(&entry);
         self.next_hops.release(entry.next_hop());
         self.expiry.forget(&entry);
@@ -243,9 +277,7 @@ impl Routes {
     /// A neighbour was found, or found to be another station than before: what goes to it goes there.
     pub(crate) fn neighbour_found(&mut self, address: IpAddr, port: PortId, state: &PortState, mac: MacAddr) {
         let id = self.neighbour(address, port).unwrap_or_else(|| self.host_found(address, port));
-        let ether_type = if address.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
-        let header = Header { destination: mac, source: state.mac, ether_type }.to_bytes();
-        self.next_hops.set(id, NextHop::Neighbour(Adjacency { port, mtu: state.mtu, header }));
+        self.next_hops.set(id, NextHop::Neighbour(adjacency(port, state, mac, Family::of(address))));
     }
 
     /// A neighbour answers no more: what goes to it waits until it is found again.
@@ -313,6 +345,16 @@ impl Tables {
     fn beside(fib: u16) -> Self {
         Self { ipv4: Table::beside(fib), ipv6: Table::beside(fib) }
     }
+}
+
+/// A station behind a port, for packets of a family.
+fn adjacency(port: PortId, state: &PortState, mac: MacAddr, family: Family) -> Adjacency {
+    let ether_type = match family {
+        Family::Ipv4 => EtherType::IPV4,
+        Family::Ipv6 => EtherType::IPV6,
+    };
+    let header = Header { destination: mac, source: state.mac, ether_type }.to_bytes();
+    Adjacency { port, mtu: state.mtu, header }
 }
 
 /// The table that workers forward by.

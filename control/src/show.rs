@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use boundary::{PortTotals, PuntReason, Totals};
 use control_api::{
-    ApiError, Counts, Drop, ErrorKind, Neighbour, NextHopState, Port, Route, RouteDetail, RouteFilter, RouteKind,
-    RouteMetrics, Stats, Traffic, Version, WorkerStats, wire,
+    ApiError, Counts, Drop, ErrorKind, Neighbour, NextHopState, Port, Route, RouteDetail, RouteFilter, RouteFlags,
+    RouteKind, RouteMetrics, Stats, Traffic, Version, WorkerStats, wire,
 };
 
 use crate::control::Control;
@@ -125,7 +125,7 @@ impl Control {
         let facts = entry.facts();
         let (port, gateway) = match facts.leads {
             Way::Gateway(port, gateway) => (Some(port), Some(gateway)),
-            Way::Link(port) => (Some(port), None),
+            Way::Link(port) | Way::Station(port, ..) => (Some(port), None),
             Way::Local => (self.ports.owner(entry.key()), None),
             Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => (None, None),
         };
@@ -133,7 +133,7 @@ impl Control {
             dst: entry.prefix(),
             kind: match facts.way() {
                 Way::Local | Way::Anycast => RouteKind::Local,
-                Way::Link(_) | Way::Gateway(..) => RouteKind::Unicast,
+                Way::Link(_) | Way::Station(..) | Way::Gateway(..) => RouteKind::Unicast,
                 Way::Broadcast | Way::Blackhole => RouteKind::Blackhole,
                 Way::Unreachable => RouteKind::Unreachable,
             },
@@ -142,6 +142,7 @@ impl Control {
             protocol: match entry.protocol() {
                 Protocol::Local => control_api::Protocol::Local,
                 Protocol::Connected => control_api::Protocol::Connected,
+                Protocol::Static if facts.flags.contains(RouteFlags::WASCLONED) => control_api::Protocol::Cloned,
                 Protocol::Static => control_api::Protocol::Static,
             },
             next_hop: gateway.zip(port).map(|(gateway, port)| match self.routes.neighbour(gateway, port) {

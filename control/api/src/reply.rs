@@ -118,6 +118,8 @@ pub enum Protocol {
     Connected,
     /// A port's address: the address itself.
     Local,
+    /// A template, when somebody wanted to go there.
+    Cloned,
 }
 
 impl Protocol {
@@ -127,6 +129,7 @@ impl Protocol {
             Self::Static => "static",
             Self::Connected => "connected",
             Self::Local => "local",
+            Self::Cloned => "cloned",
         }
     }
 }
@@ -431,7 +434,7 @@ mod tests {
         for kind in [RouteKind::Unicast, RouteKind::Local, RouteKind::Blackhole, RouteKind::Unreachable] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
-        for protocol in [Protocol::Static, Protocol::Connected, Protocol::Local] {
+        for protocol in [Protocol::Static, Protocol::Connected, Protocol::Local, Protocol::Cloned] {
             assert_eq!(serde_json::to_value(protocol).unwrap(), protocol.name());
         }
     }

@@ -163,6 +163,14 @@ pub enum Target {
     },
     /// To the hosts on a port's link themselves.
     Dev(String),
+    /// To one station on a port's link, whatever the host: somebody outside has found that it is the one.
+    Station {
+        /// The port.
+        dev: String,
+        /// The station's MAC address.
+        #[serde(with = "crate::text")]
+        lladdr: MacAddr,
+    },
     /// Nowhere, in silence.
     Blackhole,
     /// Nowhere, and the sender is told.

@@ -9,6 +9,7 @@ use control_api::{
     Family, MetricMask, Network, NetworkError, NextHopState, Reply, Request, Route as Shown, RouteDetail, RouteFilter,
     RouteFlags, RouteKind, RouteMessage, RouteMetrics, Selection, Target, Verb as Message,
 };
+use packet::ethernet::MacAddr;
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -34,7 +35,7 @@ enum Verb {
         #[arg(value_name = "WHICH")]
         words: Vec<String>,
     },
-    /// Add a route: PREFIX via GATEWAY [dev PORT], PREFIX dev PORT, blackhole PREFIX, unreachable PREFIX.
+    /// Add a route: PREFIX via GATEWAY [dev PORT], PREFIX dev PORT [lladdr MAC], blackhole PREFIX, unreachable PREFIX.
     ///
     /// After it may stand flags (proto1 proto2 proto3 reject blackhole pinned cloning xresolve, nostatic ...) and metrics,
     /// each as `NAME [lock] NUMBER` (mtu hopcount expire recvpipe sendpipe ssthresh rtt rttvar weight).
@@ -96,11 +97,12 @@ enum Verb {
 
 const ADD_USAGE: &str = "\
 ferry route add PREFIX via GATEWAY [dev PORT]
-       ferry route add PREFIX dev PORT
+       ferry route add PREFIX dev PORT [lladdr MAC]
        ferry route add blackhole|unreachable PREFIX
        each with [FLAG]... [METRIC [lock] NUMBER]... after it";
 
-const CHANGE_USAGE: &str = "ferry route change PREFIX [via GATEWAY] [dev PORT] [FLAG]... [METRIC [lock] NUMBER]...";
+const CHANGE_USAGE: &str = "\
+ferry route change PREFIX [via GATEWAY] [dev PORT [lladdr MAC]] [FLAG]... [METRIC [lock] NUMBER]...";
 
 const REPLACE_USAGE: &str = "\
 ferry route replace PREFIX via GATEWAY [dev PORT]
@@ -295,12 +297,13 @@ fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
     let kind = words.take_one_of(&["unicast", "blackhole", "unreachable"]).unwrap_or("unicast");
     words.take_one_of(&["to"]);
     let prefix = words.next("a PREFIX or `default`")?;
-    let (mut gateway, mut dev) = (None, None);
+    let (mut gateway, mut dev, mut lladdr) = (None, None, None);
     let (mut flags, mut inits, mut metrics) = (None, MetricMask::empty(), RouteMetrics::NONE);
     while !words.is_empty() {
-        match words.take_one_of(&["via", "dev"]) {
+        match words.take_one_of(&["via", "dev", "lladdr"]) {
             Some("via") if gateway.is_none() => gateway = Some(parse_address(words.next("a GATEWAY after `via`")?)?),
             Some("dev") if dev.is_none() => dev = Some(words.next("a PORT after `dev`")?.to_owned()),
+            Some("lladdr") if lladdr.is_none() => lladdr = Some(parse_mac(words.next("a MAC address")?)?),
             Some(again) => return Err(usage(format!("`{again}` is there twice"))),
             None => {
                 if let Some((flag, is_set)) = words.take_flag() {
@@ -320,13 +323,17 @@ fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
         }
     }
     let to = parse_prefix_beside(prefix, family, gateway)?;
-    let target = match (kind, gateway, dev) {
-        ("blackhole", None, None) => Some(Target::Blackhole),
-        ("unreachable", None, None) => Some(Target::Unreachable),
-        ("unicast", Some(gateway), dev) => Some(Target::Via { gateway, dev }),
-        ("unicast", None, Some(dev)) => Some(Target::Dev(dev)),
-        ("unicast", None, None) => None,
-        (kind, _, _) => return Err(usage(format!("a route that is {kind} has neither `via` nor `dev`"))),
+    let target = match (kind, gateway, dev, lladdr) {
+        ("blackhole", None, None, None) => Some(Target::Blackhole),
+        ("unreachable", None, None, None) => Some(Target::Unreachable),
+        ("unicast", Some(gateway), dev, None) => Some(Target::Via { gateway, dev }),
+        ("unicast", None, Some(dev), None) => Some(Target::Dev(dev)),
+        ("unicast", None, Some(dev), Some(lladdr)) => Some(Target::Station { dev, lladdr }),
+        ("unicast", None, None, None) => None,
+        ("unicast", ..) => {
+            return Err(usage("`lladdr` is of a station on the link of a `dev`, and has no `via` beside it"));
+        }
+        (kind, ..) => return Err(usage(format!("a route that is {kind} has neither `via` nor `dev`"))),
     };
     Ok(Typed { to, target, flags, inits, metrics })
 }
@@ -436,6 +443,10 @@ fn parse_prefix_beside(text: &str, family: Option<Family>, gateway: Option<IpAdd
 
 fn parse_address(text: &str) -> Result<IpAddr, Failure> {
     text.parse().map_err(|_no_address| usage(format!("`{text}` is not an IP address")))
+}
+
+fn parse_mac(text: &str) -> Result<MacAddr, Failure> {
+    text.parse().map_err(|_no_mac| usage(format!("`{text}` is not a MAC address")))
 }
 
 fn usage(message: impl Into<String>) -> Failure {

@@ -155,7 +155,13 @@ impl Events {
         let facts = entry.facts();
         let gateway = match facts.leads {
             Way::Gateway(_, gateway) => Some(gateway),
-            Way::Local | Way::Anycast | Way::Broadcast | Way::Link(_) | Way::Blackhole | Way::Unreachable => None,
+            Way::Local
+            | Way::Anycast
+            | Way::Broadcast
+            | Way::Link(_)
+            | Way::Station(..)
+            | Way::Blackhole
+            | Way::Unreachable => None,
         };
         RouteEvent {
             flags: facts.flags | RouteFlags::DONE,

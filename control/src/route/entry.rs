@@ -6,13 +6,16 @@
 //! forwarding table.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use boundary::PortId;
 use control_api::{Family, MetricMask, Network, RouteFlags, RouteMetrics};
 use lpm::NextHopId;
+use packet::ethernet::MacAddr;
 
+use super::reference::RouteRef;
+use crate::next_hops::Key;
 use crate::rib::{Protocol, Way};
 
 /// Which route: no two ever have the same, and a route keeps it whatever changes about it.
@@ -30,6 +33,8 @@ pub enum Gateway {
     Address(IpAddr),
     /// To the destination itself, on this port's link.
     Link(PortId),
+    /// To this station on this port's link, whatever the destination.
+    Station(PortId, MacAddr),
     /// Through no port.
     Unspecified,
 }
@@ -46,10 +51,21 @@ pub struct RouteEntry {
 }
 
 /// What a route says, and the next hop it holds for that.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Current {
     facts: Facts,
     next_hop: NextHopId,
+    /// What it was made from, if it was.
+    origin: Option<Box<Origin>>,
+}
+
+/// Where a clone comes from.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// The route that it was made from (`rt_parent`), as long as that is there.
+    pub(crate) parent: Option<RouteRef>,
+    /// Set when somebody is the first to hold the clone, or was the last.
+    pub(crate) touched: Arc<AtomicBool>,
 }
 
 /// What a route says.
@@ -85,6 +101,16 @@ impl Facts {
         }
     }
 
+    /// The next hop it takes: of a template, the route that is to be made for a destination.
+    pub(crate) fn next_hop(&self) -> Key {
+        if self.is_template() { Key::Template } else { self.way().next_hop() }
+    }
+
+    /// Whether routes are made from it. One that swallows or rejects its packets needs none for that.
+    pub(crate) fn is_template(&self) -> bool {
+        self.flags.contains(RouteFlags::CLONING) && self.way().port().is_some()
+    }
+
     /// Takes the metrics in `inits`, as a person gives them, over a port that carries `port_mtu`.
     ///
     /// An MTU that is given is fixed; 0 asks for the port's, and more than that is none of the port's.
@@ -106,7 +132,7 @@ impl Facts {
 
 impl RouteEntry {
     pub(crate) fn new(id: RouteId, network: Network, protocol: Protocol, facts: Facts, next_hop: NextHopId) -> Self {
-        let (current, lock) = (Mutex::new(Current { facts, next_hop }), Lock::default());
+        let (current, lock) = (Mutex::new(Current { facts, next_hop, origin: None }), Lock::default());
         Self { id, network, protocol, current, lock, refs: AtomicU32::new(0) }
     }
 
@@ -141,6 +167,7 @@ impl RouteEntry {
         match self.facts().leads {
             Way::Gateway(_, address) => Gateway::Address(address),
             Way::Link(port) => Gateway::Link(port),
+            Way::Station(port, mac, _) => Gateway::Station(port, mac),
             Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => Gateway::Unspecified,
         }
     }
@@ -203,7 +230,29 @@ impl RouteEntry {
 
     /// From now on it says this.
     pub(crate) fn say(&self, facts: Facts, next_hop: NextHopId) {
-        *self.current() = Current { facts, next_hop };
+        let mut current = self.current();
+        (current.facts, current.next_hop) = (facts, next_hop);
+    }
+
+    /// Whether only somebody who says so may change it.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.flags().contains(RouteFlags::PINNED)
+    }
+
+    /// The route it was made from, if it was (`rt_parent`).
+    pub fn parent(&self) -> Option<RouteRef> {
+        self.current().origin.as_ref().and_then(|origin| origin.parent.clone())
+    }
+
+    /// It was made from another route.
+    pub(crate) fn comes_from(&self, origin: Origin) {
+        self.current().origin = Some(Box::new(origin));
+    }
+
+    /// What it was made from is gone.
+    pub(crate) fn forget_parent(&self) {
+        // Let go after the lock: that counts on the parent.
+        let _parent = self.current().origin.as_mut().and_then(|origin| origin.parent.take());
     }
 
     /// It has left its table.
@@ -223,13 +272,26 @@ impl RouteEntry {
 
     pub(crate) fn count_reference(&self) {
         // Relaxed: a new reference is made from one there is, or by the table, and tells nothing.
-        self.refs.fetch_add(1, Ordering::Relaxed);
+        if self.refs.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.touch();
+        }
     }
 
     pub(crate) fn uncount_reference(&self) {
         // Release: see `refs`.
         let before = self.refs.fetch_sub(1, Ordering::Release);
         debug_assert!(before > 0, "every reference is counted when it is made");
+        if before == 1 {
+            self.touch();
+        }
+    }
+
+    /// The close hook of `rtfree`, and its opposite.
+    fn touch(&self) {
+        if let Some(origin) = &self.current().origin {
+            // Relaxed: it tells only that there is something to look at.
+            origin.touched.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(crate) const fn lock(&self) -> &Lock {

@@ -8,6 +8,10 @@
 //! | `rtalloc_ign(ro, ignore)`, `rtalloc(ro)` | [`Routes::rtalloc_ign`], [`Routes::rtalloc`] | the same from the main table |
 //! | OpenBSD's `rtalloc(dst, flags, table)` | [`Routes::rtalloc_table`] | a route that is not locked |
 //!
+//! The functions of FreeBSD 7 make a route to the destination where they find a template
+//! ([`RouteFlags::CLONING`]), OpenBSD's does if it is told to, and those that take a table's number do not. So the former
+//! need the routes to change, and the latter need them only to read.
+//!
 //! Whoever keeps a destination for long keeps a [`RouteCache`], which asks again only when its route has gone. The flags
 //! that three of the functions ignore are those whose action is not wanted; what is found, and the flags it has, are the
 //! same whatever they are.
@@ -30,6 +34,8 @@ bitflags::bitflags! {
     pub struct LookupFlags: u8 {
         /// Whoever follows the routes is to know if nothing is found (`RT_REPORT`).
         const REPORT = 1;
+        /// If a template is found, a route is to be made from it (`RT_RESOLVE`).
+        const RESOLVE = 2;
     }
 }
 
@@ -128,6 +134,25 @@ impl Routes {
         if fibs.has(fib) { Ok(TableGuard { routes: self, fib }) } else { Err(LookupError::NoSuchTable { fib, fibs }) }
     }
 
+    /// The same, and if a template is found and is to be resolved, a route to the destination is made from it.
+    ///
+    /// # Errors
+    ///
+    /// When there cannot be such a table.
+    pub fn alloc(
+        &mut self,
+        fib: u16,
+        dst: IpAddr,
+        flags: LookupFlags,
+        ignore: RouteFlags,
+    ) -> Result<Option<RouteRef>, LookupError> {
+        let found = self.lookup(fib, dst, flags)?;
+        if !flags.contains(LookupFlags::RESOLVE) {
+            return Ok(found);
+        }
+        Ok(found.map(|found| self.cloned(found, dst, flags.contains(LookupFlags::REPORT), ignore)))
+    }
+
     /// What was looked up so far.
     pub fn lookup_counts(&self) -> LookupCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -152,8 +177,11 @@ impl Routes {
     }
 
     /// The route to a destination by the main table, locked; waits for whoever has it locked.
-    pub fn rtalloc1(&self, dst: IpAddr, report: bool, ignore: RouteFlags) -> Option<LockedRoute> {
-        self.rtalloc1_fib(dst, report, ignore, MAIN).unwrap_or(None)
+    ///
+    /// If it is to be reported, a template is resolved, unless that is among what is ignored.
+    pub fn rtalloc1(&mut self, dst: IpAddr, report: bool, ignore: RouteFlags) -> Option<LockedRoute> {
+        let flags = if report { LookupFlags::REPORT | LookupFlags::RESOLVE } else { LookupFlags::empty() };
+        self.alloc(MAIN, dst, flags, ignore).unwrap_or(None).map(RouteRef::lock)
     }
 
     /// Lets a cache have its route by a table, unless it has one that is still there.
@@ -179,19 +207,23 @@ impl Routes {
         self.rtalloc_ign_fib(cache, RouteFlags::empty(), fib)
     }
 
-    /// Lets a cache have its route by the main table.
-    pub fn rtalloc_ign(&self, cache: &mut RouteCache, ignore: RouteFlags) {
-        let _there_is_a_main_table = self.rtalloc_ign_fib(cache, ignore, MAIN);
+    /// Lets a cache have its route by the main table, made from a template if need be and if that is not ignored.
+    pub fn rtalloc_ign(&mut self, cache: &mut RouteCache, ignore: RouteFlags) {
+        if !cache.is_current() {
+            cache.release();
+            let flags = LookupFlags::REPORT | LookupFlags::RESOLVE;
+            cache.fill(self.alloc(MAIN, cache.dst, flags, ignore).unwrap_or(None));
+        }
     }
 
     /// The same with no action ignored.
-    pub fn rtalloc(&self, cache: &mut RouteCache) {
+    pub fn rtalloc(&mut self, cache: &mut RouteCache) {
         self.rtalloc_ign(cache, RouteFlags::empty());
     }
 
     /// The route to a destination by a table; nothing also where there is no such table.
-    pub fn rtalloc_table(&self, dst: IpAddr, flags: LookupFlags, table: u16) -> Option<RouteRef> {
-        self.lookup(table, dst, flags).unwrap_or(None)
+    pub fn rtalloc_table(&mut self, dst: IpAddr, flags: LookupFlags, table: u16) -> Option<RouteRef> {
+        self.alloc(table, dst, flags, RouteFlags::empty()).unwrap_or(None)
     }
 }
 
@@ -257,7 +289,7 @@ impl RouteCache {
         self.lle = route.as_ref().and_then(|route| {
             let address = match route.gateway() {
                 Gateway::Address(gateway) => gateway,
-                Gateway::Link(_) => self.dst,
+                Gateway::Link(_) | Gateway::Station(..) => self.dst,
                 Gateway::Unspecified => return None,
             };
             route.port().map(|port| NeighbourRef { address, port })

@@ -31,7 +31,7 @@ pub mod must_not;
 mod reference;
 mod trash;
 
-pub(crate) use entry::Facts;
+pub(crate) use entry::{Facts, Origin};
 pub use entry::{Gateway, RouteEntry, RouteId};
 pub(crate) use lookup::Counters;
 pub use lookup::{LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, TableGuard};

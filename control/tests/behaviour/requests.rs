@@ -251,7 +251,7 @@ fn expected(routes: &[Route], known: &[Host], address: IpAddr) -> Option<NextHop
     let preference = |route: &&Route| match route.protocol {
         Protocol::Local => 2,
         Protocol::Connected => 1,
-        Protocol::Static => 0,
+        Protocol::Static | Protocol::Cloned => 0,
     };
     let matching = routes.iter().filter(|route| route.dst.contains(address));
     let route = matching.max_by_key(|route| (route.dst.len(), preference(route)))?;

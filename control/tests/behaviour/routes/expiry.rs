@@ -32,7 +32,7 @@ fn expiring(message: RouteMessage, expire: u64) -> RouteMessage {
 
 impl Scene {
     /// The time passes until this second.
-    fn until(&mut self, second: u64) {
+    pub(crate) fn until(&mut self, second: u64) {
         let then = control::Timestamp::ZERO + Duration::from_secs(second);
         self.pass(then.since(self.now));
     }
@@ -54,7 +54,7 @@ fn ex_01_a_route_goes_at_its_time_and_is_shown_with_the_wall_clock_s() {
     let added = scene.tell(expiring(add("10.0.0.0/8", 1), AHEAD + 1030)).unwrap();
     assert_eq!(detail(&added).metrics.expire, AHEAD + 1030);
     assert_eq!(scene.expire_of("10.0.0.0/8"), AHEAD + 1030);
-    let kept = scene.control.routes().rtalloc1(ip("10.0.0.1"), false, RouteFlags::empty()).unwrap();
+    let kept = scene.control.routes_mut().rtalloc1(ip("10.0.0.1"), false, RouteFlags::empty()).unwrap();
     assert_eq!(kept.metrics().expire, 1030, "it is kept by the router's own clock");
     drop(kept);
     scene.until(1029);
@@ -121,7 +121,7 @@ fn a_change_that_says_nothing_of_the_time_leaves_it() {
     let (mut scene, _) = at_1000();
     scene.tell(expiring(add("10.0.0.0/8", 1), AHEAD + 1030)).unwrap();
     scene.tell(message(Verb::Change, "10.0.0.0/8").to(gateway(2, ""))).unwrap();
-    let mut held = scene.control.routes().rtalloc1(ip("10.0.0.1"), false, RouteFlags::empty()).unwrap();
+    let mut held = scene.control.routes_mut().rtalloc1(ip("10.0.0.1"), false, RouteFlags::empty()).unwrap();
     held.edit_metrics(|metrics| metrics.expire = 0);
     drop(held);
     scene.until(1029);

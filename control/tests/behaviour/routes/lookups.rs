@@ -15,9 +15,9 @@ fn lookups(scene: &Scene) -> u64 {
     scene.control.routes().lookup_counts().lookups
 }
 
-fn cached(scene: &Scene, destination: &str) -> RouteCache {
+fn cached(scene: &mut Scene, destination: &str) -> RouteCache {
     let mut cache = RouteCache::new(ip(destination));
-    scene.control.routes().rtalloc(&mut cache);
+    scene.control.routes_mut().rtalloc(&mut cache);
     cache
 }
 
@@ -28,8 +28,8 @@ fn by(cache: &RouteCache) -> Option<String> {
 // holds X28
 #[test]
 fn a_lookup_that_finds_nothing_is_counted_and_more_so_if_it_is_to_be_known() {
-    let scene = scene();
-    let routes = scene.control.routes();
+    let mut scene = scene();
+    let routes = scene.control.routes_mut();
     assert!(routes.rtalloc1(ip("10.0.0.1"), false, ANY).is_none());
     assert_eq!((routes.lookup_counts().unreach, routes.lookup_counts().reported), (1, 0));
     assert!(routes.rtalloc1(ip("10.0.0.1"), true, ANY).is_none());
@@ -66,7 +66,7 @@ fn lk_09_a_million_prefixes_are_found_as_a_map_of_each_length_finds_them() {
     for number in numbers(2).take(200_000) {
         let address = std::net::Ipv4Addr::from(0x1000_0000 | u32::try_from(number >> 36).unwrap());
         let longest = (0..=32).rev().map(|len| Prefix::containing(address, len)).find(|at| naive.contains_key(at));
-        let found = scene.control.routes().rtalloc_table(address.into(), LookupFlags::empty(), 0);
+        let found = scene.control.routes_mut().rtalloc_table(address.into(), LookupFlags::empty(), 0);
         assert_eq!(found.map(|route| route.prefix()), longest.map(Network::V4), "{address}");
         let worker = scene.station(address.into()).map(|mac| mac.0[5] - 10);
         assert_eq!(worker, longest.map(|prefix| naive[&prefix]), "{address}");
@@ -85,25 +85,25 @@ proptest! {
         for (number, len, fib) in prefixes {
             let _may_be_there = scene.tell(add(&format!("{}/{len}", spread(number)), 1).fib(fib));
         }
-        let routes = scene.control.routes();
+        let routes = scene.control.routes_mut();
         for (number, report, flags, fib) in asked {
             let (dst, ignore) = (IpAddr::from(spread(number)), RouteFlags::from_bits_truncate(flags));
             let core = routes.lookup(fib, dst, LookupFlags::empty());
             let id = core.as_ref().ok().and_then(|found| found.as_ref().map(|route| route.id()));
             let mut found: Vec<Option<RouteId>> = Vec::new();
-            let from_cache = |fill: &dyn Fn(&mut RouteCache)| {
+            let from_cache = |fill: &mut dyn FnMut(&mut RouteCache)| {
                 let mut cache = RouteCache::new(dst);
                 fill(&mut cache);
                 cache.route().map(|route| route.id())
             };
             found.push(routes.rtalloc1_fib(dst, report, ignore, fib).ok().flatten().map(|route| route.id()));
             found.push(routes.rtalloc_table(dst, LookupFlags::REPORT, fib).map(|route| route.id()));
-            found.push(from_cache(&|cache| assert_eq!(routes.rtalloc_fib(cache, fib).is_err(), fib == 3)));
-            found.push(from_cache(&|cache| assert_eq!(routes.rtalloc_ign_fib(cache, ignore, fib).is_err(), fib == 3)));
+            found.push(from_cache(&mut |cache| assert_eq!(routes.rtalloc_fib(cache, fib).is_err(), fib == 3)));
+            found.push(from_cache(&mut |cache| assert_eq!(routes.rtalloc_ign_fib(cache, ignore, fib).is_err(), fib == 3)));
             if fib == 0 {
                 found.push(routes.rtalloc1(dst, report, ignore).map(|route| route.id()));
-                found.push(from_cache(&|cache| routes.rtalloc(cache)));
-                found.push(from_cache(&|cache| routes.rtalloc_ign(cache, ignore)));
+                found.push(from_cache(&mut |cache| routes.rtalloc(cache)));
+                found.push(from_cache(&mut |cache| routes.rtalloc_ign(cache, ignore)));
             }
             prop_assert!(found.iter().all(|one| *one == id), "{}: {:?} {:?}", dst, id, found);
         }
@@ -116,17 +116,17 @@ fn fb_02_functions_without_a_table_look_up_in_the_main_one() {
     let mut scene = scene();
     scene.tell(add("10.0.0.0/8", 1)).unwrap();
     scene.tell(add("10.0.0.0/16", 2).fib(1)).unwrap();
-    let found = scene.control.routes().rtalloc1(ip("10.0.0.1"), false, ANY).unwrap();
+    let found = scene.control.routes_mut().rtalloc1(ip("10.0.0.1"), false, ANY).unwrap();
     assert_eq!((found.prefix().to_string(), found.fib()), ("10.0.0.0/8".to_owned(), 0));
     drop(found);
-    assert_eq!(by(&cached(&scene, "10.0.0.1")).unwrap(), "10.0.0.0/8");
+    assert_eq!(by(&cached(&mut scene, "10.0.0.1")).unwrap(), "10.0.0.0/8");
 }
 
 // holds S2.09
 #[test]
 fn a_table_there_cannot_be_is_an_error_of_every_lookup_that_can_say_so() {
-    let scene = Scene::with(Setup { fibs: control::Fibs::new(3).unwrap(), ..setup() });
-    let routes = scene.control.routes();
+    let mut scene = Scene::with(Setup { fibs: control::Fibs::new(3).unwrap(), ..setup() });
+    let routes = scene.control.routes_mut();
     let expected = LookupError::NoSuchTable { fib: 3, fibs: routes.fibs() };
     assert_eq!(expected.errno(), "EINVAL");
     assert_eq!(routes.rtalloc1_fib(ip("10.0.0.1"), true, ANY, 3).unwrap_err(), expected);
@@ -142,9 +142,9 @@ fn a_table_there_cannot_be_is_an_error_of_every_lookup_that_can_say_so() {
 // holds S4.01, X27
 #[test]
 fn in_a_table_that_is_not_there_nothing_is_found() {
-    let scene = scene();
-    assert!(scene.control.routes().rtalloc_table(ip("192.0.2.7"), LookupFlags::empty(), 250).is_none());
-    assert!(scene.control.routes().rtalloc_table(ip("192.0.2.7"), LookupFlags::empty(), 65_535).is_none());
+    let mut scene = scene();
+    assert!(scene.control.routes_mut().rtalloc_table(ip("192.0.2.7"), LookupFlags::empty(), 250).is_none());
+    assert!(scene.control.routes_mut().rtalloc_table(ip("192.0.2.7"), LookupFlags::empty(), 65_535).is_none());
 }
 
 // holds S2.11, S2.13, S5.08, S5.09
@@ -158,12 +158,12 @@ fn ca_01_a_new_cache_has_nothing_but_its_destination() {
 // holds S2.15, S5.10
 #[test]
 fn ca_02_a_cache_with_a_route_that_is_up_does_not_look_up() {
-    let scene = scene();
-    let mut cache = cached(&scene, "192.0.2.7");
+    let mut scene = scene();
+    let mut cache = cached(&mut scene, "192.0.2.7");
     let neighbour = cache.lle().unwrap();
     assert_eq!((neighbour.address, neighbour.port), (ip("192.0.2.7"), LEFT));
     let before = lookups(&scene);
-    scene.control.routes().rtalloc(&mut cache);
+    scene.control.routes_mut().rtalloc(&mut cache);
     assert_eq!((before, lookups(&scene)), (1, 1));
 }
 
@@ -173,10 +173,10 @@ fn ca_03_a_cache_whose_route_was_deleted_looks_up_again() {
     let mut scene = scene();
     scene.tell(add("0.0.0.0/0", 2)).unwrap();
     scene.tell(add("10.0.0.0/8", 1)).unwrap();
-    let mut cache = cached(&scene, "10.0.0.1");
+    let mut cache = cached(&mut scene, "10.0.0.1");
     let kept = cache.route().unwrap().clone();
     scene.tell(message(Verb::Delete, "10.0.0.0/8")).unwrap();
-    scene.control.routes().rtalloc(&mut cache);
+    scene.control.routes_mut().rtalloc(&mut cache);
     assert_eq!((by(&cache).unwrap().as_str(), kept.refs()), ("0.0.0.0/0", 1));
     assert_eq!(cache.lle().unwrap().address, ip("192.0.2.12"));
 }
@@ -186,11 +186,11 @@ fn ca_03_a_cache_whose_route_was_deleted_looks_up_again() {
 fn ca_04_a_cache_keeps_its_route_beside_a_better_one() {
     let mut scene = scene();
     scene.tell(add("10.0.0.0/8", 1)).unwrap();
-    let mut cache = cached(&scene, "10.8.1.1");
+    let mut cache = cached(&mut scene, "10.8.1.1");
     scene.tell(add("10.8.1.0/24", 2)).unwrap();
-    scene.control.routes().rtalloc(&mut cache);
+    scene.control.routes_mut().rtalloc(&mut cache);
     assert_eq!(by(&cache).unwrap(), "10.0.0.0/8");
-    assert_eq!(by(&cached(&scene, "10.8.1.1")).unwrap(), "10.8.1.0/24");
+    assert_eq!(by(&cached(&mut scene, "10.8.1.1")).unwrap(), "10.8.1.0/24");
 }
 
 // holds S2.15
@@ -198,8 +198,8 @@ fn ca_04_a_cache_keeps_its_route_beside_a_better_one() {
 fn a_cache_whose_route_leads_out_of_no_port_looks_up_each_time() {
     let mut scene = scene();
     scene.tell(message(Verb::Add, "10.0.0.0/8").to(Target::Blackhole)).unwrap();
-    let mut cache = cached(&scene, "10.0.0.1");
-    scene.control.routes().rtalloc(&mut cache);
+    let mut cache = cached(&mut scene, "10.0.0.1");
+    scene.control.routes_mut().rtalloc(&mut cache);
     assert_eq!((lookups(&scene), cache.route().unwrap().refs()), (2, 1));
     assert_eq!(cache.lle(), None);
 }
@@ -218,15 +218,15 @@ fn ca_06_to_ignore_nothing_is_to_look_up_in_the_table() {
 // holds S2.12, S5.14
 #[test]
 fn ca_07_a_cache_takes_destinations_of_either_family() {
-    let scene = scene();
-    assert_eq!(by(&cached(&scene, "2001:db8::7")).unwrap(), "2001:db8::/64");
+    let mut scene = scene();
+    assert_eq!(by(&cached(&mut scene, "2001:db8::7")).unwrap(), "2001:db8::/64");
 }
 
 // holds S2.24
 #[test]
 fn ca_08_a_cache_is_released_as_often_as_one_likes() {
-    let scene = scene();
-    let mut cache = cached(&scene, "192.0.2.7");
+    let mut scene = scene();
+    let mut cache = cached(&mut scene, "192.0.2.7");
     let kept = cache.route().unwrap().clone();
     assert_eq!(kept.refs(), 2);
     cache.release();
@@ -240,10 +240,10 @@ fn ca_08_a_cache_is_released_as_often_as_one_likes() {
 fn ca_09_a_cache_that_finds_nothing_has_nothing() {
     let mut scene = scene();
     scene.tell(add("10.0.0.0/8", 1)).unwrap();
-    let mut cache = cached(&scene, "10.0.0.1");
+    let mut cache = cached(&mut scene, "10.0.0.1");
     let kept = cache.route().unwrap().clone();
     scene.tell(message(Verb::Delete, "10.0.0.0/8")).unwrap();
-    scene.control.routes().rtalloc(&mut cache);
+    scene.control.routes_mut().rtalloc(&mut cache);
     assert!(cache.route().is_none());
     assert_eq!(kept.refs(), 1, "the one it had is let go");
     let error = cache.require_route().unwrap_err();
@@ -267,7 +267,7 @@ fn ca_11_packets_take_a_better_route_while_there_is_one() {
 fn a_change_is_seen_by_whoever_holds_the_route_and_makes_no_other() {
     let mut scene = scene();
     scene.tell(add("10.0.0.0/8", 1)).unwrap();
-    let cache = cached(&scene, "10.0.0.1");
+    let cache = cached(&mut scene, "10.0.0.1");
     let route = cache.route().unwrap();
     let id = route.id();
     scene.tell(message(Verb::Change, "10.0.0.0/8").to(gateway(2, ""))).unwrap();

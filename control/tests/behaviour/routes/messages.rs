@@ -44,7 +44,7 @@ fn ms_01_a_lookup_that_is_to_be_reported_tells_of_its_miss_once() {
         ..RouteEvent::new(EventKind::Miss, Some(1))
     };
     assert_eq!(told(&mut follower), [miss], "its destination and no more, and no error");
-    scene.control.routes().rtalloc(&mut RouteCache::new(ip("2001:db8:9::9")));
+    scene.control.routes_mut().rtalloc(&mut RouteCache::new(ip("2001:db8:9::9")));
     assert_eq!(kinds(&told(&mut follower)), [(EventKind::Miss, "2001:db8:9::9/128".to_owned())]);
 }
 

@@ -6,6 +6,7 @@
 //! ```
 //! The gateways are known, so that workers tell them apart.
 
+mod cloning;
 mod entries;
 mod expiry;
 mod flags;

@@ -19,8 +19,8 @@ fn there() -> IpAddr {
 }
 
 impl Scene {
-    fn held(&self) -> RouteRef {
-        self.control.routes().rtalloc_table(there(), LookupFlags::empty(), 0).unwrap()
+    fn held(&mut self) -> RouteRef {
+        self.control.routes_mut().rtalloc_table(there(), LookupFlags::empty(), 0).unwrap()
     }
 
     fn delete(&mut self) {
@@ -136,7 +136,7 @@ fn rc_07_references_from_many_threads_are_all_counted() {
 // holds S2.23
 #[test]
 fn a_reference_is_taken_away_from_a_locked_route() {
-    let scene = with_route();
+    let mut scene = with_route();
     let locked = scene.held().lock();
     let more = locked.add_ref();
     assert_eq!(locked.refs(), 2);
@@ -155,8 +155,8 @@ fn rc_10_nobody_holds_a_fresh_route() {
 // holds S4.06, S2.24
 #[test]
 fn rc_11_to_free_no_route_does_nothing() {
-    let scene = with_route();
-    let none: Option<RouteRef> = scene.control.routes().rtalloc_table(ip("172.16.0.1"), LookupFlags::empty(), 0);
+    let mut scene = with_route();
+    let none: Option<RouteRef> = scene.control.routes_mut().rtalloc_table(ip("172.16.0.1"), LookupFlags::empty(), 0);
     none.into_iter().for_each(RouteRef::free);
 }
 
@@ -230,7 +230,7 @@ fn routes_that_were_replaced_or_deleted_by_the_thousand_leave_nothing_behind() {
 // holds S2.10, S2.20, S3.12, S5.22
 #[test]
 fn lo_01_two_who_lock_the_same_route_lose_nothing() {
-    let scene = with_route();
+    let mut scene = with_route();
     let before = scene.held().metrics().hopcount;
     std::thread::scope(|scope| {
         for held in [scene.held(), scene.held()] {
@@ -251,7 +251,7 @@ fn lo_01_two_who_lock_the_same_route_lose_nothing() {
 // holds S2.20, S2.21, S5.22
 #[test]
 fn lo_02_a_route_is_locked_unlocked_and_locked_again() {
-    let scene = with_route();
+    let mut scene = with_route();
     let unlocked = scene.held().lock().unlock();
     assert_eq!((unlocked.refs(), unlocked.is_up()), (1, true));
     assert_eq!(unlocked.lock().unlock().refs(), 1);
@@ -273,7 +273,7 @@ fn lo_04_a_lock_is_of_one_route() {
     let mut scene = with_route();
     scene.tell(add("172.16.0.0/12", 2)).unwrap();
     let _one = scene.held().lock();
-    let other = scene.control.routes().rtalloc1(ip("172.16.0.1"), false, ANY).unwrap();
+    let other = scene.control.routes_mut().rtalloc1(ip("172.16.0.1"), false, ANY).unwrap();
     std::thread::scope(|scope| scope.spawn(|| other.unlock().lock().free()).join().unwrap());
 }
 
