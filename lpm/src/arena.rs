@@ -64,6 +64,12 @@ impl Arena {
         self.base
     }
 
+    /// Bytes that blocks may use.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The entry at `at`.
     ///
     /// # Panics

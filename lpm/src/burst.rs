@@ -48,7 +48,7 @@ impl<A: Address> Fib<A> {
         let snapshot = &*self.snapshot;
         #[cfg(target_arch = "x86_64")]
         if let Some(vectors) = snapshot.vectors {
-            return vectors.burst(snapshot.top.as_ref(), &snapshot.arena, snapshot.width, addresses, next_hops);
+            return vectors.burst(&snapshot.top, &snapshot.arena, snapshot.width, addresses, next_hops);
         }
         self.lookup_burst_portably(addresses, next_hops);
     }
@@ -83,7 +83,7 @@ impl<A: Address> Fib<A> {
         in_flight.of = snapshot.number;
         #[cfg(target_arch = "x86_64")]
         if let Some(vectors) = snapshot.vectors {
-            vectors.start(snapshot.top.as_ref(), &snapshot.arena, &in_flight.addresses, &mut in_flight.entries);
+            vectors.start(&snapshot.top, &snapshot.arena, &in_flight.addresses, &mut in_flight.entries);
             return;
         }
         for (entry, address) in in_flight.entries.iter_mut().zip(addresses) {
@@ -108,13 +108,7 @@ impl<A: Address> Fib<A> {
         #[cfg(target_arch = "x86_64")]
         if let Some(vectors) = snapshot.vectors {
             let InFlight { addresses, entries, .. } = in_flight;
-            if let Some(next_hops) = next_hops.as_mut_array() {
-                vectors.finish(&snapshot.arena, snapshot.width, addresses, entries, next_hops);
-                return;
-            }
-            let mut all = [None; BURST];
-            vectors.finish(&snapshot.arena, snapshot.width, addresses, entries, &mut all);
-            next_hops.copy_from_slice(&all[..in_flight.len]);
+            vectors.finish(&snapshot.arena, snapshot.width, addresses, entries, next_hops);
             return;
         }
         for ((next_hop, address), entry) in next_hops.iter_mut().zip(in_flight.addresses()).zip(in_flight.entries) {

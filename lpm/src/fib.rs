@@ -10,7 +10,7 @@ use crate::prefix::Address;
 use crate::range;
 use crate::rib::{Press, Rib, Scratch};
 #[cfg(target_arch = "x86_64")]
-use crate::simd::Avx512;
+use crate::simd::Vectors;
 use crate::sync::Arc;
 use crate::table::{Change, NextHopId, RouteTable};
 use crate::width::Width;
@@ -220,7 +220,7 @@ pub(crate) struct Snapshot<A: Address> {
     pub(crate) arena: Arc<Arena>,
     /// The vector instructions, if the machine has them.
     #[cfg(target_arch = "x86_64")]
-    pub(crate) vectors: Option<Avx512>,
+    pub(crate) vectors: Option<Vectors>,
 }
 
 impl<A: Address> Snapshot<A> {
@@ -233,7 +233,7 @@ impl<A: Address> Snapshot<A> {
             width,
             arena: Arc::clone(arena),
             #[cfg(target_arch = "x86_64")]
-            vectors: Avx512::detect(),
+            vectors: Vectors::detect(),
         }
     }
 }

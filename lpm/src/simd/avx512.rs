@@ -8,17 +8,14 @@
 //! A masked-off lane reads nothing, whatever its index is. For the others, that every index is in bounds is the promise
 //! that `chunk`, `range` and `rib` write down in a table's nodes, and that `file` checks before it lets one in.
 
-#![expect(unsafe_code, reason = "gathers from the arena take a base pointer and 16 indices")]
-
 use std::arch::x86_64::*;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::Memory;
 use crate::arena::Arena;
 use crate::burst::BURST;
 use crate::chunk::{LARGE_BITMAP, SMALL_BITMAP};
 use crate::entry::Entry;
-use crate::fib::Fib;
-use crate::prefix::Address;
 use crate::range::{FAN_OUT, FIRST_WORD};
 use crate::table::NextHopId;
 use crate::width::Width;
@@ -35,20 +32,15 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vpopcntdq")
-            && is_x86_feature_detected!("popcnt")
-            && is_x86_feature_detected!("bmi2");
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt");
         all.then_some(Self(()))
     }
 
-    /// The answer for one address, with the instructions that count bits.
-    #[inline]
-    pub(crate) fn lookup<A: Address>(self, fib: &Fib<A>, address: A) -> Option<NextHopId> {
-        // SAFETY: having `self` proves the features.
-        unsafe { A::lookup(fib, address) }
-    }
-
     /// The entries of pages for a burst of up to [`BURST`] addresses, and a prefetch of the chunks they point to.
-    pub(crate) fn start<A: VectorFamily>(
+    pub(crate) fn start<A: Lanes>(
         self,
         top: &[u32],
         arena: &Arena,
@@ -56,31 +48,36 @@ impl Avx512 {
         entries: &mut [u32; BURST],
     ) {
         // SAFETY: having `self` proves the features.
-        unsafe { start::<A>(top, Memory(arena.base()), addresses, entries) }
+        unsafe { start::<A>(top, Memory::of(arena), addresses, entries) }
     }
 
     /// The answers of a burst whose entries [`Avx512::start`] found in the same snapshot.
-    pub(crate) fn finish<A: VectorFamily>(
+    pub(crate) fn finish<A: Lanes>(
         self,
         arena: &Arena,
         width: Width,
         addresses: &[A; BURST],
         entries: &[u32; BURST],
-        answers: &mut [Option<NextHopId>; BURST],
+        answers: &mut [Option<NextHopId>],
     ) {
-        let memory = Memory(arena.base());
+        let Some(all_answers) = answers.as_mut_array() else {
+            let mut all = [None; BURST];
+            self.finish(arena, width, addresses, entries, &mut all);
+            return answers.copy_from_slice(&all[..answers.len()]);
+        };
+        let memory = Memory::of(arena);
         match width {
             // SAFETY: having `self` proves the features.
-            Width::One => unsafe { finish::<A, 0>(memory, addresses, entries, answers) },
+            Width::One => unsafe { finish::<A, 0>(memory, addresses, entries, all_answers) },
             // SAFETY: as above.
-            Width::Two => unsafe { finish::<A, 1>(memory, addresses, entries, answers) },
+            Width::Two => unsafe { finish::<A, 1>(memory, addresses, entries, all_answers) },
             // SAFETY: as above.
-            Width::Four => unsafe { finish::<A, 2>(memory, addresses, entries, answers) },
+            Width::Four => unsafe { finish::<A, 2>(memory, addresses, entries, all_answers) },
         }
     }
 
     /// The answers of all of `addresses`, into the same places of `answers`, which is as long.
-    pub(crate) fn burst<A: VectorFamily>(
+    pub(crate) fn burst<A: Lanes>(
         self,
         top: &[u32],
         arena: &Arena,
@@ -89,7 +86,7 @@ impl Avx512 {
         answers: &mut [Option<NextHopId>],
     ) {
         debug_assert_eq!(addresses.len(), answers.len());
-        let memory = Memory(arena.base());
+        let memory = Memory::of(arena);
         match width {
             // SAFETY: having `self` proves the features.
             Width::One => unsafe { burst::<A, 0>(top, memory, addresses, answers) },
@@ -101,24 +98,11 @@ impl Avx512 {
     }
 }
 
-/// What the vector lookup needs to know of an address family.
+/// What these lookups need to know of an address family.
 #[doc(hidden)]
-pub trait VectorFamily: Copy {
+pub trait Lanes: Copy {
     /// Any address.
     const ZERO: Self;
-
-    /// The answer for one address.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions of [`Avx512`].
-    #[target_feature(enable = "popcnt,bmi2")]
-    unsafe fn lookup(fib: &Fib<Self>, address: Self) -> Option<NextHopId>
-    where
-        Self: Address,
-    {
-        fib.lookup_portably(address)
-    }
 
     /// Pages and top: an entry for each address.
     ///
@@ -140,34 +124,13 @@ pub trait VectorFamily: Copy {
     ) -> [__m512i; N];
 }
 
-/// The arena's first byte. Whoever gathers answers for the indices: they come from entries of a published snapshot.
-#[derive(Debug, Clone, Copy)]
-#[doc(hidden)]
-pub struct Memory(*const u8);
-
 impl Memory {
-    /// A 32-bit word at a byte offset.
-    #[inline]
-    fn word(self, at: usize) -> u32 {
-        let word = self.0.wrapping_add(at).cast::<u32>();
-        // SAFETY: an entry or a value of a node reached from the top, or reserved bytes.
-        unsafe { word.read_unaligned() }
-    }
-
-    /// A 64-bit word at a byte offset.
-    #[inline]
-    fn long_word(self, at: usize) -> u64 {
-        let word = self.0.wrapping_add(at).cast::<u64>();
-        // SAFETY: a bitmap of a node reached from the top, or reserved bytes.
-        unsafe { word.read_unaligned() }
-    }
-
     /// 32-bit words at byte offsets; `other` in the lanes that are off.
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn words(self, other: __m512i, lanes: __mmask16, at: __m512i) -> __m512i {
         // SAFETY: each lane that is on reads a value of a node reached from the top, and values have slack after them.
-        unsafe { _mm512_mask_i32gather_epi32::<1>(other, lanes, at, self.0.cast()) }
+        unsafe { _mm512_mask_i32gather_epi32::<1>(other, lanes, at, self.base.cast()) }
     }
 
     /// Entries at offsets in units of an entry; `other` in the lanes that are off.
@@ -175,7 +138,7 @@ impl Memory {
     #[target_feature(enable = "avx512f")]
     fn entries(self, other: __m512i, lanes: __mmask16, at: __m512i) -> __m512i {
         // SAFETY: each lane that is on reads an entry of a page or a large chunk reached from the top.
-        unsafe { _mm512_mask_i32gather_epi32::<4>(other, lanes, at, self.0.cast()) }
+        unsafe { _mm512_mask_i32gather_epi32::<4>(other, lanes, at, self.base.cast()) }
     }
 
     /// 64-bit words at offsets in units of 8 bytes, first of the lower then of the higher eight lanes; 0 where off.
@@ -187,16 +150,16 @@ impl Memory {
         let [low_lanes, high_lanes] = lanes.to_le_bytes();
         [
             // SAFETY: each lane that is on reads a bitmap, or keys, of a node reached from the top.
-            unsafe { _mm512_mask_i32gather_epi64::<8>(zero, low_lanes, low, self.0.cast()) },
+            unsafe { _mm512_mask_i32gather_epi64::<8>(zero, low_lanes, low, self.base.cast()) },
             // SAFETY: as above.
-            unsafe { _mm512_mask_i32gather_epi64::<8>(zero, high_lanes, high, self.0.cast()) },
+            unsafe { _mm512_mask_i32gather_epi64::<8>(zero, high_lanes, high, self.base.cast()) },
         ]
     }
 
     /// Asks for the lines at the anchors of entries that are nodes; for the others, for the reserved one.
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq")]
-    fn prefetch(self, entries: [__m512i; 4]) {
+    fn prefetch_nodes(self, entries: [__m512i; 4]) {
         let mut anchors = [[0_u32; LANES]; 4];
         for (anchors, entries) in anchors.iter_mut().zip(entries) {
             let offsets = _mm512_maskz_slli_epi32::<3>(nodes(entries), entries);
@@ -205,14 +168,14 @@ impl Memory {
             unsafe { _mm512_storeu_si512(anchors.as_mut_ptr().cast(), bytes) };
         }
         for anchor in anchors.as_flattened() {
-            _mm_prefetch::<_MM_HINT_T0>(self.0.wrapping_add(*anchor as usize).cast());
+            self.prefetch(*anchor as usize);
         }
     }
 }
 
 /// See [`Avx512::burst`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-fn burst<'a, A: VectorFamily, const WIDTH: u32>(
+fn burst<'a, A: Lanes, const WIDTH: u32>(
     top: &[u32],
     memory: Memory,
     mut addresses: &'a [A],
@@ -239,7 +202,7 @@ fn burst<'a, A: VectorFamily, const WIDTH: u32>(
 /// Looks up the first `N` registers' worth of addresses; returns the rest.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-fn step<'a, A: VectorFamily, const WIDTH: u32, const N: usize>(
+fn step<'a, A: Lanes, const WIDTH: u32, const N: usize>(
     top: &[u32],
     memory: Memory,
     addresses: &'a [A],
@@ -257,19 +220,19 @@ fn step<'a, A: VectorFamily, const WIDTH: u32, const N: usize>(
 
 /// See [`Avx512::start`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-fn start<A: VectorFamily>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
+fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
     // SAFETY: this function has the features.
     let found = unsafe { A::pages::<4>(top, memory, addresses) };
     for (entries, found) in entries.as_chunks_mut::<LANES>().0.iter_mut().zip(found) {
         // SAFETY: sixteen words, of any alignment.
         unsafe { _mm512_storeu_si512(entries.as_mut_ptr().cast(), found) };
     }
-    memory.prefetch(found);
+    memory.prefetch_nodes(found);
 }
 
 /// See [`Avx512::finish`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-fn finish<A: VectorFamily, const WIDTH: u32>(
+fn finish<A: Lanes, const WIDTH: u32>(
     memory: Memory,
     addresses: &[A; BURST],
     entries: &[u32; BURST],
@@ -298,36 +261,8 @@ fn store<const N: usize>(leaves: [__m512i; N], answers: &mut [Option<NextHopId>]
     }
 }
 
-impl VectorFamily for Ipv4Addr {
+impl Lanes for Ipv4Addr {
     const ZERO: Self = Self::UNSPECIFIED;
-
-    /// As [`find_small`](crate::chunk::find_small) and what leads to it, without the checks of bounds, which are a third
-    /// of its instructions: how many addresses are in flight at once is a matter of how few instructions each takes.
-    #[target_feature(enable = "popcnt,bmi2")]
-    unsafe fn lookup(fib: &Fib<Self>, address: Self) -> Option<NextHopId> {
-        let snapshot = &*fib.snapshot;
-        let memory = Memory(snapshot.arena.base());
-        let number = u32::from(address);
-        let page = Entry::of_word(snapshot.top[(number >> 26) as usize]);
-        if page.is_leaf() {
-            return page.answer();
-        }
-        let entry = Entry::of_word(memory.word(page.at() + (number >> 13 & 0x1ffc) as usize));
-        let chunk = entry.or_reserved();
-        let right = (number >> 14 & 1) as usize;
-        let word = memory.long_word(chunk.at() + 8 * right);
-        let others = (word << (!(number >> 8) & 63)).count_ones() as isize - 1;
-        // To the left, value *n* is at -1 - n: all bits of *n* the other way round.
-        let nth = others ^ (right as isize - 1);
-        let shift = chunk.depth();
-        let value = memory.word(chunk.at().wrapping_add(SMALL_BITMAP * right).wrapping_add_signed(nth << shift));
-        if chunk.is_wide() {
-            let found = Entry::of_word(value);
-            return if found.is_leaf() { found.answer() } else { fib.answer_in_ranges(found, number.into()) };
-        }
-        let found = _bzhi_u32(value, 8 << shift);
-        NextHopId::of_word(if entry.is_leaf() { entry.word() & !Entry::LEAF } else { found })
-    }
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
@@ -363,7 +298,7 @@ impl VectorFamily for Ipv4Addr {
     }
 }
 
-impl VectorFamily for Ipv6Addr {
+impl Lanes for Ipv6Addr {
     const ZERO: Self = Self::UNSPECIFIED;
 
     #[inline]
@@ -663,14 +598,3 @@ fn swap_bytes(words: __m512i) -> __m512i {
 
 /// Addresses to a register.
 const LANES: usize = 16;
-
-// The loads above take an address for its bytes in network order; the standard library does not promise that it is stored
-// so, but here it is checked.
-const _: () = {
-    // SAFETY: both are four bytes, and any bytes are an array of bytes.
-    let v4: [u8; 4] = unsafe { std::mem::transmute(Ipv4Addr::new(1, 2, 3, 4)) };
-    assert!(matches!(v4, [1, 2, 3, 4]));
-    // SAFETY: as above, sixteen.
-    let v6: [u8; 16] = unsafe { std::mem::transmute(Ipv6Addr::new(0x0102, 0x0304, 0, 0, 0, 0, 0, 0x0f10)) };
-    assert!(matches!(v6, [1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 15, 16]));
-};
