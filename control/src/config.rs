@@ -29,6 +29,14 @@
 //! queue_packets = 8                         # that wait for one neighbour
 //! queue_bytes = 16384
 //!
+//! [[port]]
+//! name = "left.100"
+//! parent = "left"                           # instead of `device`: a VLAN on that port's link
+//! vlan = 100                                # 1 to 4094
+//! outer_vlan = 200                          # optional: a provider's tag around it (802.1ad, "QinQ")
+//! protocol = "802.1ad"                      # the first tag on the wire; default: "802.1Q", with outer_vlan "802.1ad"
+//! addresses = ["203.0.113.1/24"]            # and mtu: as above; default: the parent's
+//!
 //! [[route]]
 //! to = "0.0.0.0/0"
 //! via = "192.0.2.2"                         # [and dev = "left"], or dev = "left" alone,
@@ -51,13 +59,14 @@ mod mistake;
 mod reach;
 mod read;
 mod value;
+mod vlan;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use boundary::{Mtu, PortId};
+use boundary::{Mtu, PortId, PortState, Vlan};
 pub use control_api::{InterfaceAddress, Network};
 use packet::ethernet::MacAddr;
 
@@ -123,9 +132,46 @@ impl Config {
         &self.workers
     }
 
-    /// The ports, by [`PortId`]; at least one.
+    /// The ports, by [`PortId`]; at least one, and those with devices before those on other ports' devices.
     pub fn ports(&self) -> &[Port] {
         &self.ports
+    }
+
+    /// The ports with a device, and it; by [`PortId`].
+    pub fn devices(&self) -> impl Iterator<Item = (&Port, &Device)> {
+        self.ports.iter().map_while(|port| match &port.under {
+            Under::Device(device) => Some((port, device)),
+            Under::Vlan(_) => None,
+        })
+    }
+
+    /// What workers know of the ports, by [`PortId`]; `macs` are the addresses of the devices.
+    ///
+    /// # Panics
+    ///
+    /// When a device has no address.
+    pub fn port_states(&self, macs: impl IntoIterator<Item = MacAddr>) -> Vec<PortState> {
+        let mut states: Vec<PortState> = Vec::with_capacity(self.ports.len());
+        let mut macs = macs.into_iter();
+        for port in &self.ports {
+            states.push(match port.under {
+                Under::Device(_) => {
+                    let mac = macs.next().expect("one for each device");
+                    let (link_local, promiscuous) = (mac.link_local(), port.promiscuous);
+                    PortState { mac, mtu: port.mtu, link_local, promiscuous, vlan: None }
+                }
+                Under::Vlan(vlan) => PortState { mtu: port.mtu, vlan: Some(vlan), ..states[vlan.parent.index()] },
+            });
+        }
+        states
+    }
+
+    /// What is under a port, in words.
+    pub fn under(&self, port: &Port) -> String {
+        match &port.under {
+            Under::Device(device) => device.to_string(),
+            Under::Vlan(vlan) => format!("vlan {} on {}", vlan.tags, self.port(vlan.parent).name),
+        }
     }
 
     /// The port with this `id`.
@@ -195,7 +241,7 @@ pub struct Port {
     /// What people call it; letters, digits, `.`, `_` and `-`, so that it can name a file.
     pub name: String,
     /// What is under it.
-    pub device: Device,
+    pub under: Under,
     /// Its own addresses, each with the network it stands in.
     pub addresses: Vec<InterfaceAddress>,
     /// The longest packet it carries.
@@ -210,6 +256,15 @@ pub struct Port {
     pub tx_descriptors: Option<u16>,
     /// What it does on its link.
     pub link: LinkSettings,
+}
+
+/// What is under a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Under {
+    /// A device of its own.
+    Device(Device),
+    /// A VLAN on the device of a port that has one.
+    Vlan(Vlan),
 }
 
 /// A static route.

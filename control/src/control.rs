@@ -78,7 +78,7 @@ impl Setup {
     pub fn new(config: &Config, states: impl IntoIterator<Item = PortState>) -> Self {
         let port = |(port, state): (&config::Port, PortState)| PortInfo {
             name: port.name.clone(),
-            device: port.device.to_string(),
+            device: config.under(port),
             addresses: port.addresses.clone(),
             state,
         };

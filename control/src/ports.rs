@@ -14,7 +14,7 @@ use packet::ndp;
 pub struct PortInfo {
     /// Its name in the configuration.
     pub name: String,
-    /// The device under it, as DPDK is told.
+    /// What is under it: the device as DPDK is told, or a VLAN and the port it is on.
     pub device: String,
     /// Its addresses, the one to speak with first of each family.
     pub addresses: Vec<InterfaceAddress>,

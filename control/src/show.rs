@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use boundary::{PortTotals, PuntReason, Totals};
+use boundary::{PortTotals, PuntReason, Totals, Vlan};
 use control_api::{
-    ApiError, Counts, Drop, ErrorKind, Neighbour, NextHopState, Port, Route, RouteDetail, RouteFilter, RouteFlags,
-    RouteKind, RouteMetrics, Stats, Traffic, Version, WorkerStats, wire,
+    ApiError, Counts, Drop, ErrorKind, Neighbour, NextHopState, Port, PortVlan, Route, RouteDetail, RouteFilter,
+    RouteFlags, RouteKind, RouteMetrics, Stats, Traffic, Version, WorkerStats, wire,
 };
+use packet::vlan::Tags;
 
 use crate::control::Control;
 use crate::rib::{Protocol, Way};
@@ -63,6 +64,7 @@ impl Control {
                 Port {
                     ifname: port.name.clone(),
                     device: port.device.clone(),
+                    vlan: port.state.vlan.map(|vlan| self.shown_vlan(vlan)),
                     driver: status.driver,
                     address: port.state.mac,
                     mtu: port.state.mtu.bytes(),
@@ -74,6 +76,16 @@ impl Control {
                 }
             })
             .collect())
+    }
+
+    fn shown_vlan(&self, vlan: Vlan) -> PortVlan {
+        let Vlan { parent, tags: Tags { outer, inner } } = vlan;
+        PortVlan {
+            link: self.ports.port(parent).name.clone(),
+            protocol: outer.protocol.name().to_owned(),
+            id: inner.unwrap_or(outer).id.number(),
+            outer_id: inner.map(|_inner| outer.id.number()),
+        }
     }
 
     pub(crate) fn stats(&mut self, now: Timestamp) -> Stats {

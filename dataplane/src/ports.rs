@@ -1,10 +1,11 @@
 //! The configured ports, started.
 
-use boundary::{PortId, PortState};
+use boundary::{PortId, PortState, Vlan};
 use control::config::{self, Config, HugePages};
 use control_api::Link;
 use dpdk::{Eal, EalConfig, MemoryChoice, Mempool, MempoolConfig, PortConfig, WorkerPort};
 use packet::ethernet::MacAddr;
+use packet::vlan::TagProtocol;
 use tracing::{info, warn};
 
 use crate::StartError;
@@ -21,8 +22,8 @@ pub(crate) struct Ports {
 /// their ports.
 pub(crate) fn start_eal(config: &Config, cores: Vec<usize>) -> Result<Eal, StartError> {
     let mut cards = Vec::new();
-    for port in config.ports() {
-        let device = device_of(port)?;
+    for (port, device) in config.devices() {
+        let device = device_of(port, device)?;
         if device.is_pci() {
             cards.push(device);
         }
@@ -53,7 +54,8 @@ impl Ports {
         let mut ports = Self { started: Vec::new(), drivers: Vec::new(), states: Vec::new() };
         let mut of_workers: Vec<Vec<WorkerPort>> = config.workers().iter().map(|_worker| Vec::new()).collect();
         let workers = u16::try_from(config.workers().len()).expect("there are no more cores than that");
-        for configured in config.ports() {
+        let mut macs = Vec::new();
+        for (configured, device) in config.devices() {
             let defaults = PortConfig::default();
             let wanted = PortConfig {
                 rx_queues: workers,
@@ -64,38 +66,61 @@ impl Ports {
                 // A station that calls itself by another address than its device's hears nothing otherwise.
                 promiscuous: configured.promiscuous || configured.mac.is_some(),
             };
-            attach(eal, configured)?;
-            let (port, queues) = dpdk::Port::start(eal, configured.device.name(), &wanted, &pool)
+            attach(eal, configured, device)?;
+            let (port, queues) = dpdk::Port::start(eal, device.name(), &wanted, &pool)
                 .map_err(|error| StartError::Port { name: configured.name.clone(), error })?;
             let mac = configured.mac.unwrap_or_else(|| MacAddr(port.mac()));
-            info!("port {}: {}, {mac}, MTU {}, {}", configured.name, configured.device, configured.mtu, port.link());
+            info!("port {}: {}, {mac}, MTU {}, {}", configured.name, device, configured.mtu, port.link());
             for remark in port.remarks() {
                 warn!("port {}: {remark}", configured.name);
             }
             for (worker, queue) in of_workers.iter_mut().zip(queues.into_worker_ports()) {
                 worker.push(queue);
             }
-            ports.states.push(PortState {
-                mac,
-                mtu: configured.mtu,
-                link_local: mac.link_local(),
-                promiscuous: configured.promiscuous,
-                vlan: None,
-            });
+            macs.push(mac);
             let found = eal.ports().into_iter().find(|found| found.name == port.name());
             ports.drivers.push(found.map_or_else(String::new, |found| found.driver));
             ports.started.push(port);
+        }
+        ports.states = config.port_states(macs);
+        for (configured, state) in config.ports().iter().zip(&ports.states) {
+            if let Some(vlan) = state.vlan {
+                info!("port {}: {}, MTU {}", configured.name, config.under(configured), state.mtu);
+                ports.remark_on(vlan, &configured.name);
+            }
         }
         Ok((ports, of_workers))
     }
 }
 
+impl Ports {
+    /// Warns of a driver that cannot do what a VLAN takes.
+    fn remark_on(&self, vlan: Vlan, name: &str) {
+        let driver = &self.drivers[vlan.parent.index()];
+        if driver == "net_af_packet" && vlan.tags.outer.protocol == TagProtocol::Dot1ad {
+            warn!(
+                "port {name}: {driver} gives the first tag of what comes in the type of 802.1Q, so nothing will come in here"
+            );
+        }
+    }
+}
+
 impl control::Hardware for Ports {
     fn status(&self, id: PortId) -> control::HardwareStatus {
-        let port = &self.started[id.index()];
+        let vlan = self.states[id.index()].vlan;
+        let port = &self.started[vlan.map_or(id, |vlan| vlan.parent).index()];
+        let link = if port.link().up { Link::Up } else { Link::Down };
+        // What the device counts is the device's, and not any one VLAN's.
+        if let Some(vlan) = vlan {
+            return control::HardwareStatus {
+                link,
+                driver: vlan.tags.outer.protocol.name().to_owned(),
+                counters: None,
+            };
+        }
         let stats = port.stats();
         control::HardwareStatus {
-            link: if port.link().up { Link::Up } else { Link::Down },
+            link,
             driver: self.drivers[id.index()].clone(),
             counters: Some(control_api::Hardware {
                 missed: stats.rx_missed,
@@ -107,8 +132,8 @@ impl control::Hardware for Ports {
 }
 
 /// Attaches the device of a port, if it is a virtual one: cards are there from the start.
-fn attach(eal: &Eal, port: &config::Port) -> Result<(), StartError> {
-    let device = device_of(port)?;
+fn attach(eal: &Eal, port: &config::Port, device: &config::Device) -> Result<(), StartError> {
+    let device = device_of(port, device)?;
     if device.is_pci() {
         return Ok(());
     }
@@ -119,24 +144,23 @@ fn attach(eal: &Eal, port: &config::Port) -> Result<(), StartError> {
     })
 }
 
-fn device_of(port: &config::Port) -> Result<dpdk::Device, StartError> {
-    port.device.to_string().parse().map_err(|error| StartError::DeviceName { port: port.name.clone(), error })
+fn device_of(port: &config::Port, device: &config::Device) -> Result<dpdk::Device, StartError> {
+    device.to_string().parse().map_err(|error| StartError::DeviceName { port: port.name.clone(), error })
 }
 
 /// Buffers enough that every descriptor of every queue can hold one while every worker has its hands full.
 fn pool_for(config: &Config) -> MempoolConfig {
     let defaults = (PortConfig::default(), MempoolConfig::default());
     let descriptors: u32 = config
-        .ports()
-        .iter()
-        .map(|port| {
+        .devices()
+        .map(|(port, _device)| {
             u32::from(port.rx_descriptors.unwrap_or(defaults.0.rx_descriptors))
                 + u32::from(port.tx_descriptors.unwrap_or(defaults.0.tx_descriptors))
         })
         .sum();
     let workers = u32::try_from(config.workers().len()).expect("there are no more cores than that");
     let in_hand =
-        (defaults.1.cache * 2 + BURST_BUFFERS * u32::try_from(config.ports().len()).unwrap_or(u32::MAX)) * workers;
+        (defaults.1.cache * 2 + BURST_BUFFERS * u32::try_from(config.devices().count()).unwrap_or(u32::MAX)) * workers;
     // DPDK's pools are smallest in memory at one less than a power of two.
     let buffers = (descriptors * workers + in_hand).next_power_of_two() - 1;
     MempoolConfig { buffers: buffers.max(defaults.1.buffers), frame_room: frame_room(config), ..defaults.1 }

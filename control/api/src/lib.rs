@@ -36,8 +36,8 @@ pub use message::{RouteMessage, Verb};
 pub use metrics::{MetricMask, RouteMetrics};
 pub use network::{Family, Network, NetworkError};
 pub use reply::{
-    Counts, Drop, EntryCounts, EventCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, Protocol,
-    Reply, Route, RouteCounts, RouteDetail, RouteKind, Stats, Traffic, Version, WorkerStats,
+    Counts, Drop, EntryCounts, EventCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, PortVlan,
+    Protocol, Reply, Route, RouteCounts, RouteDetail, RouteKind, Stats, Traffic, Version, WorkerStats,
 };
 pub use request::{Request, RouteFilter, Selection, Target};
 pub use timer::{QueueName, QueueNameError, TimerQueue};

@@ -215,8 +215,11 @@ impl NeighbourState {
 pub struct Port {
     /// Its name in the configuration.
     pub ifname: String,
-    /// The device under it, as DPDK is told.
+    /// The device under it, as DPDK is told; or which VLAN it is, on which port.
     pub device: String,
+    /// The VLAN it is; absent for a port with a device of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<PortVlan>,
     /// The driver DPDK found for it.
     pub driver: String,
     /// Its MAC address.
@@ -235,6 +238,20 @@ pub struct Port {
     /// What the device itself counts; absent where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<Hardware>,
+}
+
+/// A VLAN on a port's link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortVlan {
+    /// The port with the device.
+    pub link: String,
+    /// The kind of the first tag on the wire: `802.1Q` or `802.1ad`.
+    pub protocol: String,
+    /// Its number.
+    pub id: u16,
+    /// The number of the provider's tag around it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outer_id: Option<u16>,
 }
 
 /// Whether there is a link.

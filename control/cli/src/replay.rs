@@ -118,9 +118,12 @@ impl Source {
         let Some((name, path)) = input.split_once('=') else {
             return Err(ReplayError::Input { given: input.to_owned() });
         };
-        let port = config.port_named(name).ok_or_else(|| ReplayError::UnknownPort {
+        // What arrives at a VLAN arrives at the device it is on, with its tags.
+        let devices = || config.devices().map(|(port, _device)| port.name.as_str());
+        let port = config.port_named(name).filter(|_port| devices().any(|known| known == name));
+        let port = port.ok_or_else(|| ReplayError::UnknownPort {
             name: name.to_owned(),
-            known: config.ports().iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", "),
+            known: devices().collect::<Vec<_>>().join(", "),
         })?;
         let capture = Capture::open(path)?;
         // One that cannot hold a frame at all is refused before anything is replayed.
@@ -161,7 +164,7 @@ impl Outputs {
     fn create(folder: &Path, config: &Config, sources: &[Source]) -> Result<Self, ReplayError> {
         let made = fs::create_dir_all(folder);
         made.map_err(|error| ReplayError::Folder { folder: folder.display().to_string(), error })?;
-        let paths = config.ports().iter().map(|port| folder.join(format!("{}.pcap", port.name)));
+        let paths = config.devices().map(|(port, _device)| folder.join(format!("{}.pcap", port.name)));
         let paths: Vec<_> = paths.collect();
         let is_read = |path: &&PathBuf| {
             identity(path).is_some_and(|found| sources.iter().any(|source| source.identity == Some(found)))

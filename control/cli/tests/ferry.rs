@@ -118,6 +118,7 @@ fn ports() -> Reply {
     Reply::Ports(vec![Port {
         ifname: "left".to_owned(),
         device: "net_af_packet0,iface=veth0".to_owned(),
+        vlan: None,
         driver: "net_af_packet".to_owned(),
         address: "02:00:00:00:00:01".parse().unwrap(),
         mtu: 1500,

@@ -17,14 +17,18 @@ use toml::Spanned;
 use super::mistake::Mistake;
 use super::reach::Ports;
 use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, WorkerDraft};
-use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Worker};
+use super::vlan::check_vlans;
+use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Under, Worker};
 
 /// The configuration `draft` means, if nothing in it is wrong.
 pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config> {
-    let Draft { socket, dpdk, workers, ports: drafts, routes, neighbours, is_patchy } = draft;
+    let Draft { socket, dpdk, workers, ports: mut drafts, routes, neighbours, is_patchy } = draft;
     let workers = check_workers(workers, mistakes);
+    // Workers poll the first so many ports: those with a device.
+    drafts.sort_by_key(|draft| draft.vlan.is_some());
     check_ports(&drafts, is_patchy, mistakes);
     let ports = Ports::new(&drafts, is_patchy);
+    check_vlans(&drafts, &ports, mistakes);
     let routes = check_routes(&routes, &ports, mistakes);
     let neighbours = check_neighbours(&neighbours, &ports, mistakes);
     if !mistakes.is_empty() {
@@ -34,7 +38,7 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
         socket: socket.unwrap_or_else(|| PathBuf::from(control_api::DEFAULT_SOCKET)),
         dpdk,
         workers,
-        ports: drafts.into_iter().map(port).collect::<Option<_>>()?,
+        ports: drafts.iter().map(|draft| port(draft, &ports, &drafts)).collect::<Option<_>>()?,
         routes,
         neighbours,
     })
@@ -150,12 +154,21 @@ fn in_file_order<'d, T>(one: &'d Spanned<T>, two: &'d Spanned<T>) -> (&'d Spanne
     if one.span().start <= two.span().start { (one, two) } else { (two, one) }
 }
 
-fn port(draft: PortDraft) -> Option<Port> {
+fn port(draft: &PortDraft, ports: &Ports<'_>, drafts: &[PortDraft]) -> Option<Port> {
+    let under = match &draft.vlan {
+        None => Under::Device(draft.device.as_ref()?.get_ref().clone()),
+        Some(vlan) => Under::Vlan(vlan.vlan(ports)?),
+    };
+    // A VLAN carries what its device does, unless it says less.
+    let carrier = match &under {
+        Under::Device(_) => None,
+        Under::Vlan(vlan) => drafts[vlan.parent.index()].mtu.as_ref(),
+    };
     Some(Port {
-        name: draft.name?.into_inner(),
-        device: draft.device?.into_inner(),
-        addresses: draft.addresses.into_iter().map(Spanned::into_inner).collect(),
-        mtu: draft.mtu.map_or(Mtu::ETHERNET, Spanned::into_inner),
+        name: draft.name.as_ref()?.get_ref().clone(),
+        under,
+        addresses: draft.addresses.iter().map(|address| *address.get_ref()).collect(),
+        mtu: draft.mtu.as_ref().or(carrier).map_or(Mtu::ETHERNET, |mtu| *mtu.get_ref()),
         mac: draft.mac,
         promiscuous: draft.promiscuous,
         rx_descriptors: draft.rx_descriptors,

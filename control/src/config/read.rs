@@ -20,6 +20,7 @@ use super::device::Device;
 use super::link::{self, LinkSettings};
 use super::mistake::Mistake;
 use super::value::{self, Value, closest, expected};
+use super::vlan::{self, VlanDraft};
 
 /// What a file says, before anything in it is held against anything else.
 #[derive(Debug, Default)]
@@ -43,6 +44,8 @@ pub(super) struct WorkerDraft {
 pub(super) struct PortDraft {
     pub(super) name: Option<Spanned<String>>,
     pub(super) device: Option<Spanned<Device>>,
+    /// What there is instead, of a port on another's device.
+    pub(super) vlan: Option<VlanDraft>,
     pub(super) addresses: Vec<Spanned<InterfaceAddress>>,
     pub(super) mtu: Option<Spanned<Mtu>>,
     pub(super) mac: Option<MacAddr>,
@@ -106,16 +109,31 @@ fn read_worker(worker: &mut Section<'_, '_>) -> WorkerDraft {
 }
 
 fn read_port(port: &mut Section<'_, '_>) -> PortDraft {
+    // What is a device's to have, such as a MAC address, nobody asks a port for that is on another's.
+    let is_vlan = port.find("parent").is_some();
+    let descriptors = |port: &mut Section<'_, '_>, key| {
+        if is_vlan { None } else { port.optional(key, value::descriptors).map(Spanned::into_inner) }
+    };
     PortDraft {
         name: port.required("name", "name = \"left\"", value::port_name),
-        device: port.required("device", "device = \"0000:03:00.0\"", value::device),
+        device: if is_vlan { None } else { port.required("device", "device = \"0000:03:00.0\"", value::device) },
+        vlan: is_vlan.then(|| read_vlan(port)),
         addresses: port.list("addresses", value::parsed),
         mtu: port.optional("mtu", value::mtu),
-        mac: port.optional("mac", value::station).map(Spanned::into_inner),
-        promiscuous: port.optional("promiscuous", value::boolean).is_some_and(Spanned::into_inner),
-        rx_descriptors: port.optional("rx_descriptors", value::descriptors).map(Spanned::into_inner),
-        tx_descriptors: port.optional("tx_descriptors", value::descriptors).map(Spanned::into_inner),
+        mac: if is_vlan { None } else { port.optional("mac", value::station).map(Spanned::into_inner) },
+        promiscuous: !is_vlan && port.optional("promiscuous", value::boolean).is_some_and(Spanned::into_inner),
+        rx_descriptors: descriptors(port, "rx_descriptors"),
+        tx_descriptors: descriptors(port, "tx_descriptors"),
         link: LinkSettings { neighbours: port.table("neighbours", link::read_neighbours).unwrap_or_default() },
+    }
+}
+
+fn read_vlan(port: &mut Section<'_, '_>) -> VlanDraft {
+    VlanDraft {
+        parent: port.required("parent", "parent = \"left\"", value::word),
+        vlan: port.required("vlan", "vlan = 100", vlan::id),
+        outer_vlan: port.optional("outer_vlan", vlan::id),
+        protocol: port.optional("protocol", vlan::protocol).map(Spanned::into_inner),
     }
 }
 

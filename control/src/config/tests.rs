@@ -75,7 +75,7 @@ fn everything_a_file_can_say_is_understood() {
         config.port(left),
         &Port {
             name: "left".to_owned(),
-            device: "net_af_packet0,iface=veth0".parse().unwrap(),
+            under: Under::Device("net_af_packet0,iface=veth0".parse().unwrap()),
             addresses: ["192.0.2.1/24", "2001:db8:1::1/64"].map(|text| text.parse().unwrap()).to_vec(),
             mtu: Mtu::new(9000).unwrap(),
             mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),

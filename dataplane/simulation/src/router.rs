@@ -1,6 +1,6 @@
 //! The router alone: memory ports, one worker, the control plane.
 
-use boundary::{Counters, ForwardingState, PortId, PortState, RingSizes, Totals, WorkerLink, connect};
+use boundary::{Counters, ForwardingState, PortId, RingSizes, Totals, WorkerLink, connect};
 use control::config::Config;
 use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, Timestamp, WorkerInfo};
 use control_api::{ApiError, Link, Reply, Request};
@@ -21,8 +21,8 @@ pub struct Simulation {
 impl Simulation {
     /// A router as configured, at `now`. Devices are not looked at: every port is one in memory.
     pub fn new(config: &Config, assume_neighbours: bool, now: Timestamp) -> Self {
-        let states: Vec<_> = (1..).zip(config.ports()).map(|(number, port)| state_of(number, port)).collect();
-        let ports = states.iter().map(|_port| MemoryPort::default()).collect();
+        let states = config.port_states((1..).zip(config.devices()).map(|(number, (port, _))| mac_of(number, port)));
+        let ports = config.devices().map(|_port| MemoryPort::default()).collect();
         let state = ForwardingState::without_routes(states.iter().copied());
         let (publisher, mut links, mut counters, mut ends) = connect(state, 1, RINGS);
         let (link, counters, end) = (links.remove(0), counters.remove(0), ends.remove(0));
@@ -131,9 +131,8 @@ impl Hardware for NoHardware {
 }
 
 /// A port without an address in the configuration is given one: locally administered, and told apart by its number.
-fn state_of(number: u8, port: &control::config::Port) -> PortState {
-    let mac = port.mac.unwrap_or(MacAddr([2, 0, 0, 0, 0, number]));
-    PortState { mac, mtu: port.mtu, link_local: mac.link_local(), promiscuous: port.promiscuous, vlan: None }
+fn mac_of(number: u8, port: &control::config::Port) -> MacAddr {
+    port.mac.unwrap_or(MacAddr([2, 0, 0, 0, 0, number]))
 }
 
 fn nanos(duration: Duration) -> u64 {

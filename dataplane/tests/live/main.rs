@@ -5,3 +5,4 @@ mod ferryd;
 mod lab;
 mod over_captures;
 mod trouble;
+mod vlans;
