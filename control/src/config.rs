@@ -35,7 +35,7 @@
 //! vlan = 100                                # 1 to 4094
 //! outer_vlan = 200                          # optional: a provider's tag around it (802.1ad, "QinQ")
 //! protocol = "802.1ad"                      # the first tag on the wire; default: "802.1Q", with outer_vlan "802.1ad"
-//! addresses = ["203.0.113.1/24"]            # and mtu: as above; default: the parent's
+//! addresses = ["10.100.0.1/24"]             # and mtu: as above; default: the parent's
 //!
 //! [[route]]
 //! to = "0.0.0.0/0"

@@ -173,7 +173,7 @@ fn port(draft: &PortDraft, ports: &Ports<'_>, drafts: &[PortDraft]) -> Option<Po
         promiscuous: draft.promiscuous,
         rx_descriptors: draft.rx_descriptors,
         tx_descriptors: draft.tx_descriptors,
-        link: draft.link,
+        link: draft.link.clone(),
     })
 }
 

@@ -518,6 +518,6 @@ fn the_configurations_we_hand_out_are_valid() {
     for (text, whose) in [(example, "the README's"), (include_str!("../../../pcaps/replay.toml"), "the replay's")] {
         std::fs::write(&path, text).unwrap();
         let config = Config::load(&path).unwrap_or_else(|error| panic!("{whose}:\n{}", error.report(false)));
-        assert_eq!(config.ports().len(), 2, "{whose}");
+        assert_eq!(config.devices().count(), 2, "{whose}");
     }
 }

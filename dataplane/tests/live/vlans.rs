@@ -1,8 +1,11 @@
-//! VLANs between the kernel's and ferry's: one tag, and one around another.
+//! VLANs between ferry's and the kernel's, where the kernel knows any: one tag, and one around another. And with frames made
+//! by hand, which any kernel lets through.
+
+use std::io::{self, Write as _};
 
 use control_api::{Port, Reply, Request};
 
-use crate::ferryd::printed;
+use crate::ferryd::{patiently, printed};
 use crate::lab::{Host, Lab};
 
 /// Two networks on the link on the left, and two on the right whose tags stand within another.
@@ -27,7 +30,24 @@ outer_vlan = 200
 protocol = "802.1Q"
 mtu = 1496
 addresses = ["10.200.0.1/24", "2001:db8:200::1/64"]
+
+[[neighbour]]
+port = "right.200.100"
+address = "10.200.0.99"
+mac = "02:00:00:00:99:99"
 "#;
+
+/// A lab on a kernel that has VLANs to offer; `None` with the reason printed where one cannot be made.
+fn lab_with_vlans(test: &str) -> Option<Lab> {
+    let lab = Lab::new(test)?;
+    let made = ["ip", "link", "add", "link", "host0", "name", "probe", "type", "vlan", "id", "9"];
+    if !lab.on(Host::Left, &made).status.success() {
+        let _unheard = writeln!(io::stderr(), "skipped: {test}: the kernel knows no VLANs (8021q)");
+        return None;
+    }
+    lab.on(Host::Left, &["ip", "link", "delete", "probe"]);
+    Some(lab)
+}
 
 /// Gives a host an interface on `link`, and addresses in `network` and `network6` there.
 fn join(lab: &Lab, host: Host, link: &str, id: u16, networks: Option<(&str, &str)>) {
@@ -51,7 +71,7 @@ fn ports(lab: &Lab) -> Vec<Port> {
 
 #[test]
 fn hosts_on_vlans_reach_each_other_and_those_without() {
-    let Some(lab) = Lab::new("hosts_on_vlans_reach_each_other_and_those_without") else { return };
+    let Some(lab) = lab_with_vlans("hosts_on_vlans_reach_each_other_and_those_without") else { return };
     join(&lab, Host::Left, "host0", 100, Some(("10.100.0", "2001:db8:100")));
     join(&lab, Host::Right, "host0", 200, None);
     join(&lab, Host::Right, "host0.200", 100, Some(("10.200.0", "2001:db8:200")));
@@ -98,7 +118,7 @@ fn hosts_on_vlans_reach_each_other_and_those_without() {
 
 #[test]
 fn a_packet_too_long_for_the_vlan_it_leaves_by_is_reported_with_that_length() {
-    let Some(lab) = Lab::new("a_packet_too_long_for_the_vlan_it_leaves_by_is_reported_with_that_length") else {
+    let Some(lab) = lab_with_vlans("a_packet_too_long_for_the_vlan_it_leaves_by_is_reported_with_that_length") else {
         return;
     };
     join(&lab, Host::Right, "host0", 200, None);
@@ -113,4 +133,51 @@ fn a_packet_too_long_for_the_vlan_it_leaves_by_is_reported_with_that_length() {
         let text = printed(&lab.on(Host::Left, &ping));
         assert!(text.contains(answer), "{text}");
     }
+}
+
+/// A host on VLAN 100 as scapy plays it: it makes itself known, and asks for an echo near and far.
+const PLAY: &str = r#"
+from scapy.all import *
+conf.verb = 0
+router = None
+def ask(to, packet, of):
+    frame = Ether(dst=to, src="02:00:00:00:01:64") / Dot1Q(vlan=100) / packet
+    answer = srp1(frame, iface="host0", timeout=20)
+    tags = [answer[Dot1Q].vlan] if answer is not None and Dot1Q in answer else None
+    print(of.__name__, tags)
+    return answer
+arp = ask("ff:ff:ff:ff:ff:ff", ARP(op=1, hwsrc="02:00:00:00:01:64", psrc="10.100.0.10", pdst="10.100.0.1"), ARP)
+router = arp[ARP].hwsrc
+for far in ["10.100.0.1", "198.51.100.10"]:
+    ask(router, IP(src="10.100.0.10", dst=far) / ICMP(id=7) / (b"x" * 32), ICMP)
+"#;
+
+#[test]
+fn frames_with_tags_are_answered_with_the_same() {
+    let Some(lab) = Lab::new("frames_with_tags_are_answered_with_the_same") else { return };
+    let _ferryd = lab.start(&lab.config(VLANS));
+    let played = lab.on(Host::Left, &["/usr/bin/python3", "-c", PLAY]);
+    let text = printed(&played);
+    let answers: Vec<_> = text.lines().filter(|line| line.contains("[100]")).collect();
+    assert_eq!(answers.len(), 3, "one to each question, with the tag it was asked with: {text}");
+    let ports = ports(&lab);
+    let on = |name: &str| ports.iter().find(|port| port.ifname == name).unwrap();
+    assert!(on("left.100").rx.packets >= 3 && on("left.100").tx.packets >= 3, "{ports:?}");
+    assert_eq!(on("left.101").rx.packets, 0);
+}
+
+#[test]
+fn what_leaves_by_a_vlan_within_another_has_both_tags() {
+    let Some(lab) = Lab::new("what_leaves_by_a_vlan_within_another_has_both_tags") else { return };
+    let _ferryd = lab.start(&lab.config(VLANS));
+    let filter = "vlan 200 and vlan 100 and icmp";
+    let capture = ["tcpdump", "-n", "-e", "-l", "--immediate-mode", "-i", "host0", "-c", "1", filter];
+    let mut watching = lab.spawn_on(Host::Right, &capture);
+    let seen = patiently(|| {
+        lab.on(Host::Left, &["ping", "-n", "-c", "1", "-W", "1", "10.200.0.99"]);
+        watching.try_wait().expect("our own child")
+    });
+    assert!(seen.is_some_and(|status| status.success()), "no packet with both tags arrived");
+    let text = printed(&watching.wait_with_output().expect("our own child"));
+    assert!(text.contains("vlan 200") && text.contains("vlan 100") && text.contains("> 02:00:00:00:99:99"), "{text}");
 }
