@@ -48,16 +48,19 @@ impl Control {
 
     /// Removes the static routes that a filter selects, but pinned ones; returns how many.
     pub(crate) fn flush_routes(&mut self, filter: &RouteFilter) -> Result<usize, ApiError> {
-        if let Some(name) = &filter.dev {
-            self.ports.named(name)?;
-        }
+        let only = filter.dev.as_deref().map(|name| self.ports.named(name)).transpose()?;
         self.permitted_fib(filter.fib)?;
-        let all = self.routes.iter(filter.fib);
-        let chosen = all.filter(|entry| !is_pinned(entry) && filter.selects(&self.shown_route(entry)));
-        let chosen: Vec<_> = chosen.map(|entry| (entry.prefix(), entry.protocol())).collect();
-        for (network, protocol) in &chosen {
-            self.routes.remove(filter.fib, *network, *protocol);
-        }
+        // By what it says itself: to show a route as a person sees it takes longer than to delete it.
+        let is_chosen = |entry: &&Arc<RouteEntry>| {
+            !entry.is_pinned()
+                && filter.family.is_none_or(|family| entry.prefix().family() == family)
+                && only.is_none_or(|only| entry.port() == Some(only))
+                && filter.to.selects(entry.prefix())
+        };
+        let chosen: Vec<_> = self.routes.iter(filter.fib).filter(is_chosen).cloned().collect();
+        chosen.iter().for_each(|entry| {
+            self.routes.remove_entry(entry);
+        });
         Ok(chosen.len())
     }
 
