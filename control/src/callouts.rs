@@ -274,7 +274,7 @@ impl Control {
 
     /// The route to exactly `network` of the main table, that timers are put on.
     fn timed_route(&self, network: Network) -> Result<RouteKey, ApiError> {
-        let best = self.routes.best(MAIN, network).filter(|entry| entry.facts().leads.is_listed());
+        let best = self.routes.first(MAIN, network).filter(|entry| entry.facts().leads.is_listed());
         best.map(|entry| entry.protocol()).map(|protocol| RouteKey { network, protocol }).ok_or_else(|| {
             ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
                 .with_hint("see `route show` for those there are")

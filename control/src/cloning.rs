@@ -279,14 +279,14 @@ impl Routes {
         }
     }
 
-    /// A route goes, or says something else: so do its clones.
-    pub(crate) fn delete_clones_of(&mut self, parent: &RouteEntry) {
+    /// A route goes, or says something else: so do its clones. Those that stay know it no more if it goes.
+    pub(crate) fn delete_clones_of(&mut self, parent: &RouteEntry, is_deleted: bool) {
         if !parent.flags().contains(RouteFlags::CLONING) {
             return;
         }
         let is_its = |made: &Made| made.entry.parent().is_some_and(|of| of.id() == parent.id());
         for made in self.clones.within(parent.fib(), parent.prefix()).filter(|made| is_its(made)) {
-            if made.entry.flags().contains(RouteFlags::PINNED) && !parent.is_up() {
+            if made.entry.is_pinned() && is_deleted {
                 made.entry.forget_parent();
             }
         }
@@ -307,7 +307,7 @@ impl Routes {
 
     /// A route has left its table: what made it, and what was made of it, knows it no more.
     pub(crate) fn part(&mut self, entry: &RouteEntry) {
-        self.delete_clones_of(entry);
+        self.delete_clones_of(entry, true);
         self.clones.forget(entry);
         entry.forget_parent();
     }
@@ -410,7 +410,7 @@ impl Control {
         }
         let flags = LookupFlags::REPORT | LookupFlags::RESOLVE;
         let found = self.routes.alloc(MAIN, destination, flags, RouteFlags::empty()).unwrap_or(None);
-        found.map(|route| route.way())
+        found.map(|route| self.routes.passable(&route))
     }
 }
 

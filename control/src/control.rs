@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use boundary::{Counters, ForwardingState, PortId, PortState, Publisher, Punt, PuntReason};
+use boundary::{Counters, ForwardingState, Mtu, PortId, PortState, Publisher, Punt, PuntReason};
 use control_api::{ApiError, Link, Network, Reply, Request};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
@@ -16,6 +16,7 @@ use crate::events::{ClientId, Events, Queue};
 use crate::expiry::Wall;
 use crate::icmp::Limits;
 use crate::limit::TokenBucket;
+use crate::links::Links;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
 use crate::ports::{self, PortInfo, Ports};
@@ -34,6 +35,20 @@ pub trait Outbox {
 pub trait Hardware: Send {
     /// How a port's device is now.
     fn status(&self, port: PortId) -> HardwareStatus;
+
+    /// Whether it has a link; asked every [`crate::BETWEEN_LOOKS`].
+    fn link(&self, port: PortId) -> Link {
+        self.status(port).link
+    }
+
+    /// Lets it carry packets of another length while it runs.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot, for a person.
+    fn set_mtu(&self, _port: PortId, _mtu: Mtu) -> Result<(), String> {
+        Err("its device does not change it while it runs".to_owned())
+    }
 }
 
 /// How a device is.
@@ -134,6 +149,7 @@ pub struct Control {
     pub(crate) counts: ControlCounts,
     pub(crate) workers: Vec<WorkerInfo>,
     pub(crate) hardware: Box<dyn Hardware>,
+    pub(crate) links: Links,
     pub(crate) started: Timestamp,
     pub(crate) wall: Wall,
     /// For the next IPv4 packet of our own.
@@ -164,6 +180,7 @@ impl Control {
             counts: ControlCounts::default(),
             workers,
             hardware,
+            links: Links::default(),
             started: now,
             wall,
             identification: 0,
@@ -235,6 +252,7 @@ impl Control {
                 self.flush_neighbours(dev.as_deref(), permanent).map(Reply::Flushed)
             }
             Request::PortShow { name } => self.shown_ports(name.as_deref()).map(Reply::Ports),
+            Request::PortSet { name, mtu } => self.set_port(&name, mtu).map(|()| Reply::Done),
             Request::TimerList => Ok(Reply::Timers(self.timer_queues())),
             Request::TimerCreate { queue, period_seconds } => {
                 self.create_timer_queue(queue, period_seconds).map(|()| Reply::Done)
@@ -262,6 +280,7 @@ impl Control {
         while let Some(expired) = self.neighbours.next_due(now) {
             self.handle_due(expired, turn);
         }
+        self.watch_links(now);
         self.run_timers(now);
         self.routes.look_after_clones(now);
         self.run_expiry(now);

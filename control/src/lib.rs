@@ -20,8 +20,10 @@ mod discovery;
 pub mod events;
 mod expiry;
 mod forward;
+mod gateways;
 mod icmp;
 mod limit;
+mod links;
 mod local;
 mod neighbours;
 mod next_hops;
@@ -41,6 +43,7 @@ pub use callouts::{Called, TimerAction, TimerFn, TimerFnId};
 pub use cloning::{InterfaceHooks, MAX_CLONES, RESOLVES_PER_SECOND, RtRequest};
 pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};
 pub use expiry::WallClock;
+pub use links::BETWEEN_LOOKS;
 pub use ports::PortInfo;
 pub use route::{
     Gateway, LockedRoute, LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, RouteEntry, RouteId,

@@ -6,11 +6,11 @@
 //!
 //! An id is used again once nothing holds it. Within one published state ids and meanings always belong together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use boundary::{NextHop, PortId};
+use boundary::{Mtu, NextHop, PortId};
 use control_api::Family;
 use lpm::NextHopId;
 use packet::ethernet::MacAddr;
@@ -35,6 +35,14 @@ pub(crate) enum Key {
 }
 
 impl Key {
+    /// The port that it leads through.
+    const fn port(self) -> Option<PortId> {
+        match self {
+            Self::Link(port) | Self::Neighbour(port, _) | Self::Station(port, ..) => Some(port),
+            Self::Local | Self::Blackhole | Self::Unreachable | Self::Template => None,
+        }
+    }
+
     /// What workers do until more is known.
     const fn first_meaning(self) -> NextHop {
         match self {
@@ -54,6 +62,10 @@ pub(crate) struct NextHops {
     /// Slots that nothing holds, the one to use next at the end.
     free: Vec<NextHopId>,
     shared: Option<Arc<[NextHop]>>,
+    /// Neighbours that no route leads to: packets for others do not go there.
+    cut_off: BTreeSet<(PortId, IpAddr)>,
+    /// Ports without a link: packets do not go there, whatever leads to them.
+    without_link: BTreeSet<PortId>,
 }
 
 #[derive(Debug)]
@@ -104,6 +116,50 @@ impl NextHops {
         }
     }
 
+    /// Whether packets may leave through a port: all that goes there turns at once.
+    pub(crate) fn set_link(&mut self, port: PortId, has_link: bool) {
+        let is_other = if has_link { self.without_link.remove(&port) } else { self.without_link.insert(port) };
+        if is_other {
+            self.shared = None;
+        }
+    }
+
+    /// Whether packets may leave through a port.
+    pub(crate) fn has_link(&self, port: PortId) -> bool {
+        !self.without_link.contains(&port)
+    }
+
+    /// Whether packets may leave through every port.
+    pub(crate) fn have_links(&self) -> bool {
+        self.without_link.is_empty()
+    }
+
+    /// A port carries packets of this length from now on.
+    pub(crate) fn set_mtu(&mut self, port: PortId, mtu: Mtu) {
+        for slot in &mut self.slots {
+            if let NextHop::Neighbour(adjacency) = &mut slot.meaning
+                && adjacency.port == port
+            {
+                adjacency.mtu = mtu;
+                self.shared = None;
+            }
+        }
+    }
+
+    /// Whether packets may go to a neighbour, known or not.
+    pub(crate) fn cut_off(&mut self, port: PortId, address: IpAddr, is_cut_off: bool) {
+        let neighbour = (port, address);
+        let is_other = if is_cut_off { self.cut_off.insert(neighbour) } else { self.cut_off.remove(&neighbour) };
+        if is_other {
+            self.shared = None;
+        }
+    }
+
+    /// Whether packets may not go to a neighbour.
+    pub(crate) fn is_cut_off(&self, port: PortId, address: IpAddr) -> bool {
+        self.cut_off.contains(&(port, address))
+    }
+
     /// What workers do.
     #[cfg(test)]
     pub(crate) fn meaning(&self, id: NextHopId) -> NextHop {
@@ -117,8 +173,21 @@ impl NextHops {
 
     /// The table for workers, by id; a copy only if something changed.
     pub(crate) fn share(&mut self) -> Arc<[NextHop]> {
-        let shared = self.shared.get_or_insert_with(|| self.slots.iter().map(|slot| slot.meaning).collect());
-        Arc::clone(shared)
+        if let Some(shared) = &self.shared {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<[NextHop]> = self.slots.iter().map(|slot| self.shown(slot)).collect();
+        self.shared = Some(Arc::clone(&shared));
+        shared
+    }
+
+    /// What workers do by a slot: it knows its station, and here is known whether that may be used.
+    fn shown(&self, slot: &Slot) -> NextHop {
+        match slot.key {
+            Key::Neighbour(port, address) if self.is_cut_off(port, address) => NextHop::Unreachable,
+            key if key.port().is_some_and(|port| !self.has_link(port)) => NextHop::Unreachable,
+            _ => slot.meaning,
+        }
     }
 }
 

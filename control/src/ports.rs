@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use boundary::{PortId, PortState};
+use boundary::{Mtu, PortId, PortState};
 use control_api::{ApiError, ErrorKind, Family, InterfaceAddress, Network};
 use packet::ndp;
 
@@ -100,6 +100,13 @@ impl Ports {
         self.get(id).expect("routes and neighbours name ports that are there")
     }
 
+    /// A port carries packets of this length from now on.
+    pub(crate) fn set_mtu(&mut self, id: PortId, mtu: Mtu) {
+        if let Some(port) = self.0.get_mut(id.index()) {
+            port.state.mtu = mtu;
+        }
+    }
+
     /// The port a person calls `name`.
     pub(crate) fn named(&self, name: &str) -> Result<PortId, ApiError> {
         self.iter().find(|(_, port)| port.name == name).map(|(id, _)| id).ok_or_else(|| {
@@ -175,13 +182,7 @@ mod tests {
             name: name.to_owned(),
             device: String::new(),
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
-            state: PortState {
-                mac,
-                mtu: boundary::Mtu::ETHERNET,
-                link_local: mac.link_local(),
-                promiscuous: false,
-                vlan: None,
-            },
+            state: PortState { mac, mtu: Mtu::ETHERNET, link_local: mac.link_local(), promiscuous: false, vlan: None },
         }
     }
 

@@ -24,6 +24,7 @@ impl Control {
     /// Adds a static route where there is none.
     pub(crate) fn add_route(&mut self, network: Network, target: &Target) -> Result<(), ApiError> {
         let leads = self.forwarded_way_of(network, target)?;
+        self.refuse_bad_gateway(MAIN, network, leads)?;
         self.refuse_a_second(MAIN, network, RouteFlags::empty())?;
         self.set_static(network, leads);
         Ok(())
@@ -32,6 +33,7 @@ impl Control {
     /// Adds a static route, or puts it in place of the one there is.
     pub(crate) fn replace_route(&mut self, network: Network, target: &Target) -> Result<(), ApiError> {
         let leads = self.forwarded_way_of(network, target)?;
+        self.refuse_bad_gateway(MAIN, network, leads)?;
         if self.routes.get(MAIN, network, Protocol::Static).is_none_or(|entry| is_pinned(entry)) {
             self.refuse_a_second(MAIN, network, RouteFlags::empty())?;
         }
@@ -88,6 +90,7 @@ impl Control {
                 .with_hint("give it a gateway or a port, or make it a blackhole"));
         };
         let leads = self.way_of(network, target)?;
+        self.refuse_bad_gateway(message.fib, network, leads)?;
         self.refuse_a_second(message.fib, network, given)?;
         let mut facts = self.facts_of(network, leads);
         facts.flags.remove(RouteFlags::STATIC);
@@ -119,6 +122,7 @@ impl Control {
         let mut facts = self.routes.unmarked(&entry);
         if let Some(target) = &message.target {
             let leads = self.way_of(network, target)?;
+            self.refuse_bad_gateway(message.fib, network, leads)?;
             facts.flags -= facts.leads.flags();
             facts.flags |= leads.flags();
             facts.leads = leads;
@@ -154,17 +158,30 @@ impl Control {
 
     /// The route to exactly a network, or without a mask the one that a packet to the address takes.
     fn entry_asked_for(&self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
-        let (found, asked) = if message.netmask.is_some() {
-            let network = destination(message)?;
-            (self.routes.best(message.fib, network), network.to_string())
-        } else {
-            (self.routes.towards(message.fib, message.dst), message.dst.to_string())
-        };
-        found.cloned().ok_or_else(|| ApiError::new(ErrorKind::NotFound, format!("no route leads to {asked}")))
+        if message.netmask.is_none() {
+            let found = self.routes.towards(message.fib, message.dst).cloned();
+            return found.ok_or_else(|| self.nothing_leads_to(message.fib, message.dst));
+        }
+        let network = destination(message)?;
+        let found = self.routes.first(message.fib, network).cloned();
+        found.ok_or_else(|| ApiError::new(ErrorKind::NotFound, format!("no route leads to {network}")))
+    }
+
+    /// What to say to who asks for the way to an address that no route leads to.
+    pub(crate) fn nothing_leads_to(&self, fib: u16, address: IpAddr) -> ApiError {
+        let refused = |message| ApiError::new(ErrorKind::NotFound, message);
+        match self.routes.down_towards(fib, address) {
+            None => refused(format!("no route leads to {address}")),
+            Some((entry, port)) => {
+                refused(format!("no route leads to {address} while the one to {} is not up", entry.prefix()))
+                    .with_hint(format!("see to the link of port `{}`", self.ports.port(port).name))
+            }
+        }
     }
 
     pub(crate) fn set_static(&mut self, network: Network, leads: Way) {
-        let facts = self.facts_of(network, leads);
+        let mut facts = self.facts_of(network, leads);
+        self.inherit_mtu(MAIN, &mut facts);
         self.set_facts(MAIN, network, facts);
     }
 
@@ -195,6 +212,7 @@ impl Control {
         let given = RouteMetrics { expire: self.wall.ahead().deadline(message.metrics.expire), ..message.metrics };
         facts.set_metrics(message.inits, &given, self.mtu_of(facts.leads));
         facts.metrics.lock(message.inits, message.metrics.locks);
+        self.inherit_mtu(message.fib, facts);
     }
 
     fn mtu_of(&self, leads: Way) -> Option<u32> {
@@ -223,7 +241,7 @@ impl Control {
     /// Refuses a route where there is one already, unless the new one is pinned and the old one is not.
     fn refuse_a_second(&self, fib: u16, network: Network, given: RouteFlags) -> Result<(), ApiError> {
         let refused = |message: String, hint| Err(ApiError::new(ErrorKind::Exists, message).with_hint(hint));
-        match self.routes.best(fib, network) {
+        match self.routes.first(fib, network) {
             Some(entry) if entry.protocol() != Protocol::Static => refused(
                 format!("the route to {network} follows from a port's address already"),
                 "leave it, or change the port's addresses in the configuration",
@@ -240,7 +258,7 @@ impl Control {
     /// The route to exactly `network`, if somebody who gives these flags may change or delete it.
     fn changeable(&self, fib: u16, network: Network, given: RouteFlags) -> Result<Arc<RouteEntry>, ApiError> {
         let refused = |message: String| ApiError::new(ErrorKind::NotAllowed, message);
-        let Some(entry) = self.routes.best(fib, network) else {
+        let Some(entry) = self.routes.first(fib, network) else {
             return Err(ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
                 .with_hint("see `route show` for those there are"));
         };
@@ -264,7 +282,16 @@ impl Control {
             let message = format!("{network} is multicast, which is not forwarded");
             return Err(ApiError::new(ErrorKind::Invalid, message));
         }
-        self.way_of(network, target)
+        let leads = self.way_of(network, target)?;
+        if let Way::Gateway(port, gateway) = leads
+            && !self.ports.port(port).can_have_neighbour(gateway)
+        {
+            let name = &self.ports.port(port).name;
+            let message = format!("the gateway {gateway} is not on the network of port `{name}`");
+            return Err(ApiError::new(ErrorKind::UnreachableGateway, message)
+                .with_hint("see `port show` for the networks there are"));
+        }
+        Ok(leads)
     }
 
     /// Where a person wants a route to lead, with names and gateways found.
@@ -295,7 +322,7 @@ impl Control {
         }
     }
 
-    /// The port a gateway is behind.
+    /// The port a gateway is behind: the one that is named, as it is.
     fn port_of_gateway(&self, gateway: IpAddr, wanted: Option<PortId>) -> Result<PortId, ApiError> {
         let refused = |message| ApiError::new(ErrorKind::UnreachableGateway, message);
         if self.ports.own(gateway) {
@@ -311,12 +338,7 @@ impl Control {
                 refused(format!("the gateway {gateway} is on no port's network"))
                     .with_hint("see `port show` for the networks there are")
             }),
-            Some(port) if self.ports.port(port).can_have_neighbour(gateway) => Ok(port),
-            Some(port) => {
-                let name = &self.ports.port(port).name;
-                Err(refused(format!("the gateway {gateway} is not on the network of port `{name}`"))
-                    .with_hint("see `port show` for the networks there are"))
-            }
+            Some(port) => Ok(port),
         }
     }
 }

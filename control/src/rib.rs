@@ -193,13 +193,25 @@ where
         self.routes.get(&(prefix, protocol))
     }
 
-    /// The route to exactly `prefix` that counts.
+    /// The route to exactly `prefix` that counts: the first that is up.
     pub(crate) fn best(&self, prefix: Prefix<A>) -> Option<(Protocol, &Arc<RouteEntry>)> {
         let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
-        self.routes.range(of_prefix).next().map(|((_, protocol), route)| (*protocol, route))
+        let mut routes = self.routes.range(of_prefix).map(|((_, protocol), route)| (*protocol, route));
+        routes.find(|(_, route)| route.is_up())
     }
 
-    /// The most specific route that contains `address`.
+    /// The first route to exactly `prefix`, up or not.
+    pub(crate) fn first(&self, prefix: Prefix<A>) -> Option<&Arc<RouteEntry>> {
+        let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
+        self.routes.range(of_prefix).next().map(|(_, route)| route)
+    }
+
+    /// A route to `prefix` is up no more, or again: another may take over.
+    pub(crate) fn turned(&mut self, prefix: Prefix<A>) {
+        self.follow(prefix);
+    }
+
+    /// The most specific route that contains `address` and is up.
     ///
     /// Prefixes are ordered so that one comes right before all that it covers. So the last one up to `address` either
     /// contains it, and nothing more specific does, or whatever contains both is no longer than what they share.
@@ -207,10 +219,17 @@ where
         let mut at = Prefix::host(address);
         loop {
             let ((candidate, _), _) = self.routes.range(..=(at, Protocol::Static)).next_back()?;
-            if candidate.contains(address) {
-                return self.best(*candidate).map(|(protocol, route)| (*candidate, protocol, route));
-            }
-            at = Prefix::containing(address, shared_len(candidate.address(), address));
+            let candidate = *candidate;
+            let shared = if candidate.contains(address) {
+                if let Some((protocol, route)) = self.best(candidate) {
+                    return Some((candidate, protocol, route));
+                }
+                // None of its routes is up: the next wider network is asked.
+                candidate.len().checked_sub(1)?
+            } else {
+                shared_len(candidate.address(), address)
+            };
+            at = Prefix::containing(address, shared);
         }
     }
 

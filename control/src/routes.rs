@@ -9,14 +9,15 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use boundary::{Adjacency, ForwardingState, NextHop, PortId, PortState, Publisher};
-use control_api::{EntryCounts, Family, Network, RouteCounts};
+use boundary::{Adjacency, ForwardingState, Mtu, NextHop, PortId, PortState, Publisher};
+use control_api::{EntryCounts, Family, Network, RouteCounts, RouteFlags};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::callouts::{RouteKey, Timed};
 use crate::cloning::{Clones, Hooks, RtRequest};
 use crate::events::Events;
 use crate::expiry::Expiry;
+use crate::gateways::Gateways;
 use crate::next_hops::{Key, NextHops};
 use crate::rib::{Protocol, Table, Way};
 use crate::route::{Counters, Facts, RouteEntry, Trash};
@@ -28,7 +29,7 @@ pub struct Routes {
     /// Those beside the main table, by number.
     others: BTreeMap<u16, Tables>,
     fibs: Fibs,
-    next_hops: NextHops,
+    pub(crate) next_hops: NextHops,
     trash: Trash,
     pub(crate) counters: Counters,
     /// Who is told of every change.
@@ -39,6 +40,11 @@ pub struct Routes {
     pub(crate) expiry: Expiry,
     pub(crate) clones: Clones,
     pub(crate) hooks: Hooks,
+    pub(crate) gateways: Gateways,
+    /// What workers know of the ports.
+    ports: Arc<[PortState]>,
+    /// They have not been shown these yet.
+    are_ports_other: bool,
 }
 
 /// A table of each family.
@@ -101,11 +107,14 @@ impl Routes {
             trash: Trash::default(),
             counters: Counters::default(),
             events,
+            ports: Arc::clone(&publisher.current().ports),
+            are_ports_other: false,
             publisher,
             timed: Timed::default(),
             expiry: Expiry::default(),
             clones: Clones::default(),
             hooks: Hooks::default(),
+            gateways: Gateways::default(),
         }
     }
 
@@ -123,7 +132,14 @@ impl Routes {
     }
 
     /// The same, and nobody is told.
-    pub(crate) fn insert(&mut self, fib: u16, network: Network, protocol: Protocol, facts: Facts) -> Arc<RouteEntry> {
+    pub(crate) fn insert(
+        &mut self,
+        fib: u16,
+        network: Network,
+        protocol: Protocol,
+        mut facts: Facts,
+    ) -> Arc<RouteEntry> {
+        self.say_if_up(&mut facts);
         // Held before the old one is released: a gateway that stays the same stays resolved.
         let next_hop = self.hold(facts);
         let tables = self.made(fib);
@@ -131,6 +147,8 @@ impl Routes {
             Network::V4(prefix) => tables.ipv4.set(prefix, protocol, facts, next_hop),
             Network::V6(prefix) => tables.ipv6.set(prefix, protocol, facts, next_hop),
         };
+        self.take_gateway(fib, facts.leads);
+        self.doubt_gateways(fib, network);
         if let Some(before) = before {
             self.retire(before);
         }
@@ -141,19 +159,29 @@ impl Routes {
     }
 
     /// A route that is in its table says something else from now on.
-    pub(crate) fn change(&mut self, entry: &Arc<RouteEntry>, facts: Facts) {
+    pub(crate) fn change(&mut self, entry: &Arc<RouteEntry>, mut facts: Facts) {
+        self.say_if_up(&mut facts);
         let next_hop = self.hold(facts);
-        let before = entry.next_hop();
+        let (before, led) = (entry.next_hop(), entry.facts().leads);
         let tables = self.made(entry.fib());
         match entry.prefix() {
             Network::V4(prefix) => tables.ipv4.change(prefix, entry, facts, next_hop),
             Network::V6(prefix) => tables.ipv6.change(prefix, entry, facts, next_hop),
         }
         self.next_hops.release(before);
+        self.take_gateway(entry.fib(), facts.leads);
+        self.leave_gateway(entry.fib(), led);
+        self.doubt_gateways(entry.fib(), entry.prefix());
         self.clones.unmark(entry);
         self.events.changed(entry);
         self.expiry.follow(entry);
-        self.delete_clones_of(entry);
+        self.delete_clones_of(entry, false);
+    }
+
+    /// A route is up if what it leads through has a link.
+    fn say_if_up(&self, facts: &mut Facts) {
+        let has_link = facts.leads.port().is_none_or(|port| self.next_hops.has_link(port));
+        facts.flags.set(RouteFlags::UP, has_link);
     }
 
     /// Holds the next hop of a route that says this.
@@ -161,7 +189,7 @@ impl Routes {
         let key = facts.next_hop();
         let id = self.next_hops.hold(key);
         if let Key::Station(port, mac, family) = key {
-            let station = adjacency(port, self.publisher.current().port(port), mac, family);
+            let station = adjacency(port, &self.ports[port.index()], mac, family);
             self.next_hops.set(id, NextHop::Neighbour(station));
         }
         id
@@ -203,12 +231,12 @@ impl Routes {
         }
     }
 
-    /// The route to exactly `network` that counts.
-    pub(crate) fn best(&self, fib: u16, network: Network) -> Option<&Arc<RouteEntry>> {
+    /// The first route to exactly `network`, up or not.
+    pub(crate) fn first(&self, fib: u16, network: Network) -> Option<&Arc<RouteEntry>> {
         let tables = self.tables(fib)?;
         match network {
-            Network::V4(prefix) => tables.ipv4.best(prefix).map(|(_, entry)| entry),
-            Network::V6(prefix) => tables.ipv6.best(prefix).map(|(_, entry)| entry),
+            Network::V4(prefix) => tables.ipv4.first(prefix),
+            Network::V6(prefix) => tables.ipv6.first(prefix),
         }
     }
 
@@ -223,7 +251,7 @@ impl Routes {
 
     /// Where a packet to `address` goes.
     pub(crate) fn way(&self, address: IpAddr) -> Option<Way> {
-        self.towards(MAIN, address).map(|entry| entry.way())
+        self.towards(MAIN, address).map(|entry| self.passable(entry))
     }
 
     /// Every route of a table, IPv4 first, in the order of networks.
@@ -238,16 +266,41 @@ impl Routes {
 
     /// How many entries there are, in which state.
     pub(crate) fn entry_counts(&self) -> EntryCounts {
-        let all = || std::iter::once(&self.main).chain(self.others.values());
-        let entries = all().flat_map(|tables| tables.ipv4.iter().chain(tables.ipv6.iter()));
         let (live, references) =
-            entries.fold((0, 0), |(live, references), entry| (live + 1, references + u64::from(entry.refs())));
+            self.every().fold((0, 0), |(live, references), entry| (live + 1, references + u64::from(entry.refs())));
         EntryCounts {
             tables: 1 + self.others.len(),
             live,
             trash: self.trash.len(),
             references: references + self.trash.references(),
+            gateways: self.gateways.references(),
         }
+    }
+
+    /// Every route of every table.
+    pub(crate) fn every(&self) -> impl Iterator<Item = &Arc<RouteEntry>> {
+        let tables = std::iter::once(&self.main).chain(self.others.values());
+        tables.flat_map(|tables| tables.ipv4.iter().chain(tables.ipv6.iter()))
+    }
+
+    /// A route is up no more, or again, and nobody is told.
+    pub(crate) fn turn(&mut self, entry: &RouteEntry) {
+        let mut facts = entry.facts();
+        self.say_if_up(&mut facts);
+        entry.say(facts, entry.next_hop());
+        let tables = self.made(entry.fib());
+        match entry.prefix() {
+            Network::V4(prefix) => tables.ipv4.turned(prefix),
+            Network::V6(prefix) => tables.ipv6.turned(prefix),
+        }
+        self.doubt_gateways(entry.fib(), entry.prefix());
+    }
+
+    /// A port carries packets of this length from now on, as workers know it.
+    pub(crate) fn set_mtu_of_port(&mut self, port: PortId, mtu: Mtu) {
+        Arc::make_mut(&mut self.ports)[port.index()].mtu = mtu;
+        self.next_hops.set_mtu(port, mtu);
+        self.are_ports_other = true;
     }
 
     fn tables(&self, fib: u16) -> Option<&Tables> {
@@ -265,6 +318,8 @@ impl Routes {
         self.tell_hooks(RtRequest::Delete, &entry);
         self.events.deleted(&entry);
         self.next_hops.release(entry.next_hop());
+        self.leave_gateway(entry.fib(), entry.facts().leads);
+        self.doubt_gateways(entry.fib(), entry.prefix());
         self.expiry.forget(&entry);
         // Workers know the main table alone, as of the next state that is published.
         let generation = if entry.fib() == MAIN { self.generation() + 1 } else { 0 };
@@ -311,8 +366,10 @@ impl Routes {
 
     /// Shows workers everything that changed since the last time, at once; does nothing when nothing did.
     pub(crate) fn publish(&mut self) {
+        self.resolve_gateways();
         let Tables { ipv4, ipv6 } = &mut self.main;
-        if !ipv4.is_changed() && !ipv6.is_changed() && !self.next_hops.is_changed() {
+        let are_ports_other = std::mem::take(&mut self.are_ports_other);
+        if !ipv4.is_changed() && !ipv6.is_changed() && !self.next_hops.is_changed() && !are_ports_other {
             return;
         }
         let current = self.publisher.current();
@@ -323,7 +380,7 @@ impl Routes {
             next_hops: self.next_hops.share(),
             groups: Arc::clone(&current.groups),
             flows: current.flows,
-            ports: current.ports.clone(),
+            ports: Arc::clone(&self.ports),
         });
     }
 

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use boundary::{PortTotals, PuntReason, Totals, Vlan};
 use control_api::{
-    ApiError, Counts, Drop, ErrorKind, Neighbour, NextHopState, Port, PortVlan, Route, RouteDetail, RouteFilter,
-    RouteFlags, RouteKind, RouteMetrics, Stats, Traffic, Version, WorkerStats, wire,
+    ApiError, Counts, Drop, Neighbour, NextHopState, Port, PortVlan, Route, RouteDetail, RouteFilter, RouteFlags,
+    RouteKind, RouteMetrics, Stats, Traffic, Version, WorkerStats, wire,
 };
 use packet::vlan::Tags;
 
@@ -20,7 +20,7 @@ impl Control {
     pub(crate) fn route_to(&self, address: IpAddr) -> Result<Route, ApiError> {
         match self.routes.towards(MAIN, address) {
             Some(entry) => Ok(self.shown_route(entry)),
-            None => Err(ApiError::new(ErrorKind::NotFound, format!("no route leads to {address}"))),
+            None => Err(self.nothing_leads_to(MAIN, address)),
         }
     }
 

@@ -129,6 +129,14 @@ impl control::Hardware for Ports {
             }),
         }
     }
+
+    fn set_mtu(&self, id: PortId, mtu: boundary::Mtu) -> Result<(), String> {
+        // A VLAN has no device: what it carries is between those who use it, and no more than the port's it is on.
+        if self.states[id.index()].vlan.is_some() {
+            return Ok(());
+        }
+        self.started[id.index()].set_mtu(mtu.bytes()).map_err(|error| error.to_string())
+    }
 }
 
 /// Attaches the device of a port, if it is a virtual one: cards are there from the start.

@@ -83,6 +83,10 @@ kinds! {
     NotFound = "not_found", exit 5;
     /// The gateway is on no port's network.
     UnreachableGateway = "unreachable_gateway", exit 6;
+    /// The gateway is the destination itself.
+    GatewayItself = "gateway_itself", exit 6;
+    /// The gateway would be reached by the very route that goes by it.
+    GatewayLoop = "gateway_loop", exit 6;
     /// No port has this name.
     UnknownPort = "unknown_port", exit 7;
     /// It is there and may not be changed: a pinned route, as those of ports' addresses are.
@@ -109,7 +113,8 @@ impl ErrorKind {
             Self::NotFound => Some("ESRCH"),
             Self::UnreachableGateway => Some("ENETUNREACH"),
             Self::UnknownPort => Some("ENXIO"),
-            Self::NotAllowed => Some("EADDRINUSE"),
+            Self::GatewayItself => Some("EADDRNOTAVAIL"),
+            Self::NotAllowed | Self::GatewayLoop => Some("EADDRINUSE"),
             Self::Busy => Some("EBUSY"),
             Self::PermissionDenied => Some("EACCES"),
             Self::Internal | Self::TooLarge | Self::Timeout | Self::ShuttingDown | Self::NotRunning | Self::Unknown => {

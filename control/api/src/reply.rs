@@ -340,6 +340,9 @@ pub struct EntryCounts {
     pub trash: usize,
     /// References held to either outside the tables.
     pub references: u64,
+    /// Those of them that are held for gateways: one for all routes by the same.
+    #[serde(default)]
+    pub gateways: usize,
 }
 
 /// Who follows what happens to routes, addresses and links.

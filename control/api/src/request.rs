@@ -101,6 +101,13 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     },
+    /// Lets a port carry packets of another length while it runs, until ferryd ends. Answered [`crate::Reply::Done`].
+    PortSet {
+        /// Which.
+        name: String,
+        /// The longest IP packet, in bytes.
+        mtu: u16,
+    },
     /// The queues of timers on routes. Answered [`crate::Reply::Timers`].
     TimerList,
     /// Makes a queue. Answered [`crate::Reply::Done`].

@@ -93,7 +93,7 @@ Exit codes:
    3  invalid, family_mismatch, too_large, unsupported_version
    4  exists
    5  not_found
-   6  unreachable_gateway
+   6  unreachable_gateway, gateway_itself, gateway_loop
    7  unknown_port
    8  not_allowed
    9  busy, timeout: try again

@@ -25,11 +25,40 @@ enum Verb {
         #[arg(value_name = "PORT")]
         name: Option<String>,
     },
+    /// Let a port carry packets of another length while it runs: PORT mtu BYTES.
+    #[command(override_usage = "ferry port set PORT mtu BYTES")]
+    Set {
+        /// The port's name.
+        #[arg(value_name = "PORT")]
+        name: String,
+        /// What is to be other, and how.
+        #[arg(value_name = "mtu BYTES", required = true)]
+        words: Vec<String>,
+    },
 }
 
 impl Port {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Verb::Show { name } = self.verb.unwrap_or(Verb::Show { name: None });
+        match self.verb.unwrap_or(Verb::Show { name: None }) {
+            Verb::Show { name } => Self::show(name, context),
+            Verb::Set { name, words } => Self::set(name, &words, context),
+        }
+    }
+
+    fn set(name: String, words: &[String], context: &Context) -> Result<(), Failure> {
+        let mtu = match words {
+            [what, bytes] if what == "mtu" => bytes.parse().ok(),
+            _other => None,
+        };
+        let usage = || Failure::usage(format!("expected `mtu BYTES`, found `{}`", words.join(" ")));
+        let mtu = mtu.ok_or_else(|| usage().with_hint("see `ferry port --help`"))?;
+        let Reply::Done = context.ask(&Request::PortSet { name, mtu })? else {
+            return Err(Failure::unexpected_answer());
+        };
+        context.say(&serde_json::json!({ "done": true }), |_paint| String::new())
+    }
+
+    fn show(name: Option<String>, context: &Context) -> Result<(), Failure> {
         let Reply::Ports(ports) = context.ask(&Request::PortShow { name })? else {
             return Err(Failure::unexpected_answer());
         };

@@ -24,8 +24,11 @@ fn show(stats: &Stats, paint: Paint) -> String {
     table.row(row("total", &stats.total));
 
     let entries = stats.entries.map(|entries| {
-        let EntryCounts { tables, live, trash, references } = entries;
-        format!("entries: {live} live in {}, {trash} in the trash, {references} references\n", counted(tables, "table"))
+        let EntryCounts { tables, live, trash, references, gateways } = entries;
+        let tables = counted(tables, "table");
+        format!(
+            "entries: {live} live in {tables}, {trash} in the trash, {references} references, {gateways} for gateways\n"
+        )
     });
     let events = stats.events.filter(|events| events.subscribers > 0 || events.built > 0).map(|events| {
         let EventCounts { subscribers, built, lost } = events;

@@ -323,6 +323,7 @@ fn words_become_the_request_they_mean() {
         ("neigh flush dev left --permanent", Request::NeighFlush { dev: Some("left".to_owned()), permanent: true }),
         ("port show right", Request::PortShow { name: Some("right".to_owned()) }),
         ("port", Request::PortShow { name: None }),
+        ("port set right mtu 1400", Request::PortSet { name: "right".to_owned(), mtu: 1400 }),
         ("timer", Request::TimerList),
         ("timer list", Request::TimerList),
         ("timer create short 10", Request::TimerCreate { queue: queue("short"), period_seconds: 10 }),
@@ -443,10 +444,10 @@ fn words_that_only_route_has_become_messages() {
 #[test]
 fn entries_held_and_left_and_events_told_are_counted() {
     let Reply::Stats(some) = stats() else { unreachable!("it is what stats() makes") };
-    let entries = Some(EntryCounts { tables: 2, live: 12, trash: 1, references: 3 });
+    let entries = Some(EntryCounts { tables: 2, live: 12, trash: 1, references: 3, gateways: 1 });
     let events = Some(EventCounts { subscribers: 1, built: 7, lost: 2 });
     let said = Ferryd::that_says(Ok(Reply::Stats(Stats { entries, events, ..some }))).told("stats").stdout;
-    let wanted = "\nentries: 12 live in 2 tables, 1 in the trash, 3 references\n\
+    let wanted = "\nentries: 12 live in 2 tables, 1 in the trash, 3 references, 1 for gateways\n\
                   events: 1 subscriber listening, 7 told, 2 lost\n\n";
     assert!(said.contains(wanted), "{said}");
 }
@@ -546,7 +547,10 @@ fn help_is_no_failure_and_names_the_exit_codes() {
 #[test]
 fn a_route_that_is_not_there_is_answered_with_how_one_is_written() {
     for (line, usage) in [
-        ("route add", "ferry route add PREFIX via GATEWAY [dev PORT]\n       ferry route add PREFIX dev PORT\n"),
+        (
+            "route add",
+            "ferry route add PREFIX via GATEWAY [dev PORT]\n       ferry route add PREFIX dev PORT [lladdr MAC]\n",
+        ),
         ("route replace", "ferry route replace PREFIX via GATEWAY [dev PORT]\n"),
         ("route del", "ferry route del PREFIX\n"),
     ] {

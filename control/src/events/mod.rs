@@ -139,7 +139,6 @@ impl Events {
     }
 
     /// A port's link is another, or what it carries.
-    #[cfg_attr(not(test), expect(dead_code, reason = "links are watched in one of the next commits"))]
     pub(crate) fn link(&self, port: PortId, link: Link, mtu: u16) {
         self.emit(|events| RouteEvent {
             flags: RouteFlags::DONE,

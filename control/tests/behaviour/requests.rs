@@ -248,24 +248,34 @@ fn expected(routes: &[Route], known: &[Host], address: IpAddr) -> Option<NextHop
     if ["2001:db8:1::", "2001:db8:2::"].map(ip).contains(&address) {
         return Some(NextHop::Local);
     }
+    let route = most_specific(routes, address)?;
+    let neighbour = route.gateway.unwrap_or(address);
+    let port = if route.dev.as_deref() == Some("left") { LEFT } else { RIGHT };
+    let is_over_its_link =
+        |other: &Route| other.kind == RouteKind::Unicast && other.gateway.is_none() && other.dev == route.dev;
+    // A link-local gateway is on the link of the port that is named, whatever the routes say.
+    let is_link_local = |gateway| matches!(gateway, IpAddr::V6(gateway) if gateway.is_unicast_link_local());
+    let is_reached = |gateway| is_link_local(gateway) || most_specific(routes, gateway).is_some_and(is_over_its_link);
+    Some(match route.kind {
+        RouteKind::Local => NextHop::Local,
+        RouteKind::Blackhole => NextHop::Blackhole,
+        RouteKind::Unreachable => NextHop::Unreachable,
+        RouteKind::Unicast if route.gateway.is_some_and(|gateway| !is_reached(gateway)) => NextHop::Unreachable,
+        RouteKind::Unicast => {
+            let host = known.iter().find(|host| host.port == port && host.addresses().contains(&neighbour));
+            host.map_or(NextHop::Unresolved, |host| neighbour_hop(*host, address))
+        }
+    })
+}
+
+fn most_specific(routes: &[Route], address: IpAddr) -> Option<&Route> {
     let preference = |route: &&Route| match route.protocol {
         Protocol::Local => 2,
         Protocol::Connected => 1,
         Protocol::Static | Protocol::Cloned => 0,
     };
     let matching = routes.iter().filter(|route| route.dst.contains(address));
-    let route = matching.max_by_key(|route| (route.dst.len(), preference(route)))?;
-    let neighbour = route.gateway.unwrap_or(address);
-    let port = if route.dev.as_deref() == Some("left") { LEFT } else { RIGHT };
-    Some(match route.kind {
-        RouteKind::Local => NextHop::Local,
-        RouteKind::Blackhole => NextHop::Blackhole,
-        RouteKind::Unreachable => NextHop::Unreachable,
-        RouteKind::Unicast => {
-            let host = known.iter().find(|host| host.port == port && host.addresses().contains(&neighbour));
-            host.map_or(NextHop::Unresolved, |host| neighbour_hop(*host, address))
-        }
-    })
+    matching.max_by_key(|route| (route.dst.len(), preference(route)))
 }
 
 fn neighbour_hop(host: Host, address: IpAddr) -> NextHop {

@@ -131,13 +131,18 @@ impl Scene {
     }
 
     pub(crate) fn with(setup: Setup) -> Self {
+        Self::over(setup, NoHardware)
+    }
+
+    /// A scene over devices that say what they are told to.
+    pub(crate) fn over(setup: Setup, hardware: impl Hardware + 'static) -> Self {
         let first = ForwardingState::without_routes(setup.ports.iter().map(|port| port.state));
         let (publisher, _links, counters, ends) = connect(first, 1, RingSizes { slots: 1, frame_len: 64 });
         let state = Publisher::reader(&publisher);
         let workers = counters.into_iter().map(|counters| WorkerInfo { core: 1, counters }).collect();
         drop(ends);
         let now = Timestamp::from_nanos(1_000_000_000);
-        let control = Control::new(setup, publisher, workers, Box::new(NoHardware), now);
+        let control = Control::new(setup, publisher, workers, Box::new(hardware), now);
         Self { control, now, sent: Sent::default(), state }
     }
 

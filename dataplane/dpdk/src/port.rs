@@ -144,6 +144,23 @@ impl Port {
         mtu
     }
 
+    /// Lets the device carry packets of another length while it runs; its buffers keep their room.
+    ///
+    /// # Errors
+    ///
+    /// When the device cannot, or the buffers have no room for them.
+    pub fn set_mtu(&self, mtu: u16) -> Result<(), PortError> {
+        let StartedPort { claim, pool } = &*self.started;
+        let (id, name) = (claim.id, claim.name.as_str());
+        let info = eal::device_info(id).ok_or_else(|| PortError::Silent { name: name.to_owned() })?;
+        let config = PortConfig { mtu, ..PortConfig::default() };
+        check_mtu(name, &config, &info, pool)?;
+        Setup { id, name, config: &config, info: &info, pool }.step(&format!("take an MTU of {mtu}"), || {
+            // SAFETY: the port is started, and `self` is the only handle that changes it.
+            unsafe { sys::rte_eth_dev_set_mtu(id, mtu) }
+        })
+    }
+
     /// The link as it is now; asking does not wait for one to come up.
     #[must_use]
     pub fn link(&self) -> Link {
@@ -385,6 +402,10 @@ fn check(name: &str, config: &PortConfig, info: &sys::rte_eth_dev_info, pool: &M
             return Err(PortError::TooFewQueues { name: name.to_owned(), direction, available, wanted });
         }
     }
+    check_mtu(name, config, info, pool)
+}
+
+fn check_mtu(name: &str, config: &PortConfig, info: &sys::rte_eth_dev_info, pool: &Mempool) -> Result<(), PortError> {
     let (least, most) = (info.min_mtu, info.max_mtu);
     if !(least..=most).contains(&config.mtu) {
         return Err(PortError::Mtu { name: name.to_owned(), wanted: config.mtu, least, most });

@@ -11,10 +11,14 @@ mod deletion;
 mod entries;
 mod expiry;
 mod flags;
+mod gateways;
+mod links;
 mod lookups;
 mod messages;
 mod metrics;
+mod pinned;
 mod references;
+mod rejected;
 mod tables;
 
 use std::net::IpAddr;
