@@ -14,7 +14,7 @@ mod tree;
 
 use std::arch::x86_64::*;
 
-use self::registers::{Offsets, all};
+use self::registers::{Offsets, all, settle};
 use super::Memory;
 use crate::arena::Arena;
 use crate::burst::BURST;
@@ -113,7 +113,7 @@ pub trait Lanes: Copy {
     /// # Safety
     ///
     /// The machine has the instructions of [`Avx2`].
-    unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [__m256i; N];
+    unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [Offsets; N];
 
     /// Everything below, in a table whose narrow values are two to the power of `WIDTH` bytes wide.
     ///
@@ -183,7 +183,9 @@ fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries:
         unsafe { _mm256_storeu_si256(entries.as_mut_ptr().cast(), found) };
     }
     // SAFETY: this function has the features.
-    memory.prefetch_all(Offsets::new().set(&unsafe { A::bitmaps(addresses, &found) }));
+    let mut at = unsafe { A::bitmaps(addresses, &found) };
+    settle(&mut at);
+    memory.prefetch_all(&at);
 }
 
 /// See [`Avx2::finish`].

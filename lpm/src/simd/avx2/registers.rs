@@ -6,44 +6,48 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{LANES, Memory};
 
-/// Offsets in bytes for `N` registers of addresses, in memory.
+/// Offsets in bytes, one for each address of a register, in memory.
+#[derive(Debug, Clone, Copy)]
 #[repr(C, align(32))]
-pub(super) struct Offsets<const N: usize>(pub(super) [[u32; LANES]; N]);
+#[doc(hidden)]
+pub struct Offsets([u32; LANES]);
 
-impl<const N: usize> Offsets<N> {
-    /// Room for them.
-    #[inline]
-    pub(super) fn new() -> Self {
-        Self([[0; LANES]; N])
-    }
+impl Offsets {
+    /// None yet. Arrays of them are used again by each stage: while a stage waits for its lines, its stores wait with it,
+    /// and there is room for some dozens.
+    pub(super) const NONE: Self = Self([0; LANES]);
 
-    /// Writes them, from where the compiler must read them again: if it knew what they are, it would take them out of the
-    /// registers one by one, in twice the instructions.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn set(&mut self, registers: &[__m256i; N]) -> &Self {
-        for (offsets, register) in self.0.iter_mut().zip(registers) {
-            // SAFETY: eight words, of any alignment.
-            unsafe { _mm256_storeu_si256(offsets.as_mut_ptr().cast(), *register) };
-        }
-        black_box(self)
+    pub(super) fn of(register: __m256i) -> Self {
+        let mut offsets = Self::NONE;
+        // SAFETY: eight words, of any alignment.
+        unsafe { _mm256_storeu_si256(offsets.0.as_mut_ptr().cast(), register) };
+        offsets
     }
+}
+
+/// Has the compiler read the offsets again from where they are: if it knows what they are, it takes them out of the
+/// registers one by one, in twice the instructions.
+#[inline]
+pub(super) fn settle(offsets: &mut [Offsets]) {
+    black_box(offsets);
 }
 
 impl Memory {
     /// 32-bit words at byte offsets.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn words_at(self, at: &[u32; LANES]) -> __m256i {
-        let [a, b, c, d, e, f, g, h] = at.map(|at| self.word(at as usize).cast_signed());
+    pub(super) fn words_at(self, at: &Offsets) -> __m256i {
+        let [a, b, c, d, e, f, g, h] = at.0.map(|at| self.word(at as usize).cast_signed());
         _mm256_setr_epi32(a, b, c, d, e, f, g, h)
     }
 
     /// 64-bit words at byte offsets, of the even lanes and of the odd.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn long_words_at(self, at: &[u32; LANES]) -> [__m256i; 2] {
-        let [a, b, c, d, e, f, g, h] = *at;
+    pub(super) fn long_words_at(self, at: &Offsets) -> [__m256i; 2] {
+        let [a, b, c, d, e, f, g, h] = at.0;
         let even = _mm256_set_m128i(self.pair(e, g), self.pair(a, c));
         let odd = _mm256_set_m128i(self.pair(f, h), self.pair(b, d));
         [even, odd]
@@ -62,15 +66,15 @@ impl Memory {
 
     /// Asks for the lines at byte offsets.
     #[inline]
-    pub(super) fn prefetch_all<const N: usize>(self, at: &Offsets<N>) {
-        for at in at.0.as_flattened() {
-            self.prefetch(*at as usize);
+    pub(super) fn prefetch_all(self, at: &[Offsets]) {
+        for at in at.iter().flat_map(|at| at.0) {
+            self.prefetch(at as usize);
         }
     }
 
     /// The same, if the table is too large for the reads of a burst to overlap by themselves.
     #[inline]
-    pub(super) fn prefetch_if_far<const N: usize>(self, at: &Offsets<N>) {
+    pub(super) fn prefetch_if_far(self, at: &[Offsets]) {
         if self.far {
             self.prefetch_all(at);
         }

@@ -16,26 +16,17 @@ impl Lanes for Ipv4Addr {
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m256i; N] {
-        let top: &[u32; 64] = &top.as_chunks().0[0];
-        let numbers = v4_numbers::<N>(addresses);
-        let mut at = [_mm256_setzero_si256(); N];
-        let mut in_page = at;
-        for ((at, in_page), numbers) in at.iter_mut().zip(&mut in_page).zip(numbers) {
-            // Six bits index the 64 entries of the top.
-            *at = _mm256_slli_epi32::<2>(_mm256_srli_epi32::<26>(numbers));
-            *in_page = _mm256_and_si256(_mm256_srli_epi32::<13>(numbers), all(2047 << 2));
-        }
-        in_pages(top, memory, Offsets::new().set(&at), &in_page)
+        in_pages::<64, 26, 13, N>(&top.as_chunks().0[0], memory, &v4_numbers::<N>(addresses))
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [__m256i; N] {
-        let mut at = v4_numbers::<N>(addresses);
-        for (at, entries) in at.iter_mut().zip(entries) {
+    unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [Offsets; N] {
+        let mut at = [Offsets::NONE; N];
+        for ((at, entries), numbers) in at.iter_mut().zip(entries).zip(v4_numbers::<N>(addresses)) {
             // The higher of seven bits chooses between two words.
-            let right = _mm256_and_si256(_mm256_srli_epi32::<11>(*at), all(8));
-            *at = _mm256_andnot_si256(answers(*entries), _mm256_add_epi32(place(*entries), right));
+            let right = _mm256_and_si256(_mm256_srli_epi32::<11>(numbers), all(8));
+            *at = Offsets::of(or_reserved(*entries, _mm256_add_epi32(place(*entries), right)));
         }
         at
     }
@@ -49,8 +40,9 @@ impl Lanes for Ipv4Addr {
     ) -> [__m256i; N] {
         let numbers = v4_numbers::<N>(addresses);
         // SAFETY: this function has the features.
-        let bitmaps = unsafe { Self::bitmaps(addresses, &entries) };
-        in_small_chunks::<N, WIDTH>(memory, &mut entries, Offsets::new().set(&bitmaps), &numbers);
+        let mut at = unsafe { Self::bitmaps(addresses, &entries) };
+        settle(&mut at);
+        in_small_chunks::<N, WIDTH>(memory, &mut entries, &mut at, &numbers);
         if any_nodes(&entries) {
             let mut positions = numbers;
             positions.iter_mut().for_each(|numbers| *numbers = _mm256_and_si256(*numbers, all(0xff)));
@@ -66,25 +58,17 @@ impl Lanes for Ipv6Addr {
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m256i; N] {
-        let top: &[u32; 512] = &top.as_chunks().0[0];
-        let mut at = [_mm256_setzero_si256(); N];
-        let mut in_page = at;
-        for ((at, in_page), leading) in at.iter_mut().zip(&mut in_page).zip(v6_words::<N, 0>(addresses)) {
-            // Nine bits index the 512 entries of the top.
-            *at = _mm256_slli_epi32::<2>(_mm256_srli_epi32::<23>(leading));
-            *in_page = _mm256_and_si256(_mm256_srli_epi32::<11>(leading), all(1023 << 2));
-        }
-        in_pages(top, memory, Offsets::new().set(&at), &in_page)
+        in_pages::<512, 23, 11, N>(&top.as_chunks().0[0], memory, &v6_words::<N, 0>(addresses))
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [__m256i; N] {
-        let mut at = v6_words::<N, 0>(addresses);
-        for (at, entries) in at.iter_mut().zip(entries) {
+    unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [Offsets; N] {
+        let mut at = [Offsets::NONE; N];
+        for ((at, entries), leading) in at.iter_mut().zip(entries).zip(v6_words::<N, 0>(addresses)) {
             // The higher eight of thirteen bits choose among the pairs of bitmap and count.
-            let pair = _mm256_and_si256(_mm256_srli_epi32::<2>(*at), all(255 << 3));
-            *at = _mm256_andnot_si256(answers(*entries), _mm256_add_epi32(place(*entries), pair));
+            let pair = _mm256_and_si256(_mm256_srli_epi32::<2>(leading), all(255 << 3));
+            *at = Offsets::of(or_reserved(*entries, _mm256_add_epi32(place(*entries), pair)));
         }
         at
     }
@@ -97,8 +81,9 @@ impl Lanes for Ipv6Addr {
         mut entries: [__m256i; N],
     ) -> [__m256i; N] {
         // SAFETY: this function has the features.
-        let bitmaps = unsafe { Self::bitmaps(addresses, &entries) };
-        in_large_chunks(memory, &mut entries, Offsets::new().set(&bitmaps), &v6_words::<N, 0>(addresses));
+        let mut at = unsafe { Self::bitmaps(addresses, &entries) };
+        settle(&mut at);
+        in_large_chunks(memory, &mut entries, &mut at, &v6_words::<N, 0>(addresses));
         // Two levels of ranges to a 32-bit word of the address.
         if any_nodes(&entries) && v6_ranges::<N, WIDTH, 1>(memory, addresses, &mut entries) {
             let _deeper = v6_ranges::<N, WIDTH, 2>(memory, addresses, &mut entries)
@@ -127,26 +112,35 @@ fn v6_ranges<const N: usize, const WIDTH: u32, const WORD: usize>(
     in_ranges::<N, WIDTH>(memory, entries, &positions)
 }
 
-/// Levels 0 and 1: the entries at offsets in the top, and at offsets in the pages that these are.
+/// Levels 0 and 1: the top of `TOP` entries, which the bits from `TOP_BITS` on choose among, and the pages.
+///
+/// The bits below, shifted by two less than `PAGE_BITS`, are the offset of an entry in a page.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn in_pages<const TOP: usize, const N: usize>(
+fn in_pages<const TOP: usize, const TOP_BITS: i32, const PAGE_BITS: i32, const N: usize>(
     top: &[u32; TOP],
     memory: Memory,
-    at: &Offsets<N>,
-    in_page: &[__m256i; N],
+    leading: &[__m256i; N],
 ) -> [__m256i; N] {
+    const { assert!(TOP == 1 << (32 - TOP_BITS)) };
+    let in_page = all((1 << (TOP_BITS - PAGE_BITS)) - 4);
+    let mut at = [Offsets::NONE; N];
+    for (at, leading) in at.iter_mut().zip(leading) {
+        *at = Offsets::of(_mm256_slli_epi32::<2>(_mm256_srli_epi32::<TOP_BITS>(*leading)));
+    }
+    settle(&mut at);
     let top = Memory { base: top.as_ptr().cast(), far: false };
-    let mut pages = [_mm256_setzero_si256(); N];
-    let mut places = pages;
-    for (((pages, places), at), in_page) in pages.iter_mut().zip(&mut places).zip(&at.0).zip(in_page) {
-        *pages = top.words_at(at);
-        *places = _mm256_andnot_si256(answers(*pages), _mm256_add_epi32(place(*pages), *in_page));
+    let mut entries = [_mm256_setzero_si256(); N];
+    for ((entries, at), leading) in entries.iter_mut().zip(&mut at).zip(leading) {
+        *entries = top.words_at(at);
+        let position = _mm256_and_si256(_mm256_srli_epi32::<PAGE_BITS>(*leading), in_page);
+        *at = Offsets::of(or_reserved(*entries, _mm256_add_epi32(place(*entries), position)));
     }
-    for (pages, at) in pages.iter_mut().zip(&Offsets::new().set(&places).0) {
-        *pages = _mm256_or_si256(memory.words_at(at), _mm256_and_si256(*pages, answers(*pages)));
+    settle(&mut at);
+    for (entries, at) in entries.iter_mut().zip(&at) {
+        *entries = _mm256_or_si256(memory.words_at(at), _mm256_and_si256(*entries, answers(*entries)));
     }
-    pages
+    entries
 }
 
 /// Small chunks: bits 17 to 24 of the address, which is `numbers`, choose.
@@ -155,15 +149,14 @@ fn in_pages<const TOP: usize, const N: usize>(
 fn in_small_chunks<const N: usize, const WIDTH: u32>(
     memory: Memory,
     entries: &mut [__m256i; N],
-    bitmaps: &Offsets<N>,
+    at: &mut [Offsets; N],
     numbers: &[__m256i; N],
 ) {
-    memory.prefetch_if_far(bitmaps);
-    let mut at = [_mm256_setzero_si256(); N];
-    for (((at, entries), bitmaps), numbers) in at.iter_mut().zip(&*entries).zip(&bitmaps.0).zip(numbers) {
+    memory.prefetch_if_far(at);
+    for ((at, entries), numbers) in at.iter_mut().zip(&*entries).zip(numbers) {
+        let [even, odd] = memory.long_words_at(at);
         let positions = _mm256_srli_epi32::<8>(*numbers);
         let unused_bits = halves(_mm256_andnot_si256(positions, all(63)));
-        let [even, odd] = memory.long_words_at(bitmaps);
         let even = bits_in_words(_mm256_sllv_epi64(even, unused_bits[0]));
         let odd = bits_in_words(_mm256_sllv_epi64(odd, unused_bits[1]));
         let count = _mm256_or_si256(even, _mm256_slli_epi64::<32>(odd));
@@ -174,12 +167,11 @@ fn in_small_chunks<const N: usize, const WIDTH: u32>(
         const { assert!(SMALL_BITMAP == 16) };
         let chunks = _mm256_andnot_si256(answers(*entries), *entries);
         let start = _mm256_add_epi32(place(chunks), _mm256_slli_epi32::<4>(right));
-        *at = _mm256_add_epi32(start, _mm256_sllv_epi32(nth, chunk_scale::<WIDTH>(chunks)));
+        *at = Offsets::of(_mm256_add_epi32(start, _mm256_sllv_epi32(nth, chunk_scale::<WIDTH>(chunks))));
     }
-    let mut offsets = Offsets::new();
-    let at = offsets.set(&at);
+    settle(at);
     memory.prefetch_if_far(at);
-    for (entries, at) in entries.iter_mut().zip(&at.0) {
+    for (entries, at) in entries.iter_mut().zip(&*at) {
         *entries = values::<WIDTH>(*entries, memory.words_at(at));
     }
 }
@@ -190,25 +182,23 @@ fn in_small_chunks<const N: usize, const WIDTH: u32>(
 fn in_large_chunks<const N: usize>(
     memory: Memory,
     entries: &mut [__m256i; N],
-    bitmaps: &Offsets<N>,
+    at: &mut [Offsets; N],
     leading: &[__m256i; N],
 ) {
-    memory.prefetch_if_far(bitmaps);
-    let mut at = [_mm256_setzero_si256(); N];
-    for (((at, entries), bitmaps), leading) in at.iter_mut().zip(&*entries).zip(&bitmaps.0).zip(leading) {
-        let [even, odd] = memory.long_words_at(bitmaps);
+    memory.prefetch_if_far(at);
+    for ((at, entries), leading) in at.iter_mut().zip(&*entries).zip(leading) {
+        let [even, odd] = memory.long_words_at(at);
         let bitmap = _mm256_blend_epi32::<0b1010_1010>(even, _mm256_slli_epi64::<32>(odd));
         let before = _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd);
         let bytes = bits_in_bytes(_mm256_sllv_epi32(bitmap, _mm256_andnot_si256(*leading, all(31))));
         let count = _mm256_madd_epi16(_mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1)), _mm256_set1_epi16(1));
         let first = _mm256_add_epi32(place(*entries), all(word(LARGE_BITMAP)));
         let nth = _mm256_slli_epi32::<2>(_mm256_add_epi32(before, count));
-        *at = _mm256_andnot_si256(answers(*entries), _mm256_add_epi32(first, nth));
+        *at = Offsets::of(or_reserved(*entries, _mm256_add_epi32(first, nth)));
     }
-    let mut offsets = Offsets::new();
-    let at = offsets.set(&at);
+    settle(at);
     memory.prefetch_if_far(at);
-    for (entries, at) in entries.iter_mut().zip(&at.0) {
+    for (entries, at) in entries.iter_mut().zip(&*at) {
         *entries = values::<{ Width::Four as u32 }>(*entries, memory.words_at(at));
     }
 }
@@ -222,10 +212,12 @@ fn in_ranges<const N: usize, const WIDTH: u32>(
     positions: &[__m256i; N],
 ) -> bool {
     if memory.far {
-        let mut at = *entries;
-        at.iter_mut()
-            .for_each(|at| *at = _mm256_andnot_si256(answers(*at), _mm256_sub_epi32(place(*at), all(word(WORD)))));
-        memory.prefetch_all(Offsets::new().set(&at));
+        let mut at = [Offsets::NONE; N];
+        for (at, entries) in at.iter_mut().zip(&*entries) {
+            *at = Offsets::of(or_reserved(*entries, _mm256_sub_epi32(place(*entries), all(word(WORD)))));
+        }
+        settle(&mut at);
+        memory.prefetch_all(&at);
     }
     let mut k = [_mm256_setzero_si256(); N];
     for (layer, first_word) in (0..).zip(FIRST_WORD) {
@@ -239,8 +231,9 @@ fn in_ranges<const N: usize, const WIDTH: u32>(
                 continue;
             }
             let words = _mm256_slli_epi32::<3>(_mm256_add_epi32(*k, all(word(first_word + 1))));
-            let at = _mm256_and_si256(lanes, _mm256_sub_epi32(place(*entries), words));
-            let below = keys_below(memory.long_words_at(&Offsets::new().set(&[at]).0[0]), *positions);
+            let mut at = [Offsets::of(_mm256_and_si256(lanes, _mm256_sub_epi32(place(*entries), words)))];
+            settle(&mut at);
+            let below = keys_below(memory.long_words_at(&at[0]), *positions);
             let five_k = _mm256_add_epi32(_mm256_slli_epi32::<2>(*k), *k);
             *k = blend(*k, _mm256_add_epi32(five_k, below), lanes);
         }
@@ -254,8 +247,9 @@ fn in_ranges<const N: usize, const WIDTH: u32>(
             continue;
         }
         let distance = _mm256_sllv_epi32(k, range_scale::<WIDTH>(*entries));
-        let at = _mm256_andnot_si256(answers(*entries), _mm256_add_epi32(place(*entries), distance));
-        *entries = values::<WIDTH>(*entries, memory.words_at(&Offsets::new().set(&[at]).0[0]));
+        let mut at = [Offsets::of(or_reserved(*entries, _mm256_add_epi32(place(*entries), distance)))];
+        settle(&mut at);
+        *entries = values::<WIDTH>(*entries, memory.words_at(&at[0]));
     }
     any_nodes(entries)
 }
@@ -294,6 +288,13 @@ fn values<const WIDTH: u32>(entries: __m256i, values: __m256i) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn answers(entries: __m256i) -> __m256i {
     _mm256_srai_epi32::<31>(entries)
+}
+
+/// Offsets in nodes; for answers, that of the reserved zeros.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn or_reserved(entries: __m256i, offsets: __m256i) -> __m256i {
+    _mm256_andnot_si256(answers(entries), offsets)
 }
 
 /// Where nodes lie, in bytes.
