@@ -19,6 +19,7 @@
 //! mtu = 1500                                # optional, as are the following
 //! mac = "02:00:00:00:00:01"
 //! promiscuous = true
+//! reverse_path = "strict"                   # and more of what it asks of packets: see `filter.rs`
 //! rx_descriptors = 1024
 //! tx_descriptors = 1024
 //!
@@ -54,6 +55,7 @@
 
 mod check;
 mod device;
+mod filter;
 mod link;
 mod mistake;
 mod reach;
@@ -66,7 +68,8 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use boundary::{Mtu, PortId, PortState, Vlan};
+use boundary::policy::Filter;
+use boundary::{Mtu, Policy, PortId, PortState, Vlan};
 pub use control_api::{InterfaceAddress, Network};
 use packet::ethernet::MacAddr;
 
@@ -87,6 +90,7 @@ pub struct Config {
     ports: Vec<Port>,
     routes: Vec<Route>,
     neighbours: Vec<Neighbour>,
+    filters: Vec<Filter>,
 }
 
 impl Config {
@@ -158,9 +162,11 @@ impl Config {
                 Under::Device(_) => {
                     let mac = macs.next().expect("one for each device");
                     let (link_local, promiscuous) = (mac.link_local(), port.promiscuous);
-                    PortState { mac, mtu: port.mtu, link_local, promiscuous, vlan: None }
+                    PortState { mac, mtu: port.mtu, link_local, promiscuous, policy: port.policy, vlan: None }
                 }
-                Under::Vlan(vlan) => PortState { mtu: port.mtu, vlan: Some(vlan), ..states[vlan.parent.index()] },
+                Under::Vlan(vlan) => {
+                    PortState { mtu: port.mtu, policy: port.policy, vlan: Some(vlan), ..states[vlan.parent.index()] }
+                }
             });
         }
         states
@@ -193,6 +199,11 @@ impl Config {
     /// The static neighbours.
     pub fn neighbours(&self) -> &[Neighbour] {
         &self.neighbours
+    }
+
+    /// The filters that ports' policies name, by their ids.
+    pub fn filters(&self) -> &[Filter] {
+        &self.filters
     }
 }
 
@@ -250,6 +261,10 @@ pub struct Port {
     pub mac: Option<MacAddr>,
     /// Whether it takes frames to any station.
     pub promiscuous: bool,
+    /// What it asks of packets that come in.
+    pub policy: Policy,
+    /// Whether packets to the broadcast of its network become broadcasts on its link (RFC 2644).
+    pub directed_broadcast: bool,
     /// How many frames the device can hold for a worker to take; if absent, the device decides.
     pub rx_descriptors: Option<u16>,
     /// How many frames it can hold that are to leave; if absent, the device decides.

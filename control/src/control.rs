@@ -14,7 +14,7 @@ use crate::cloning::RESOLVES_PER_SECOND;
 use crate::config::{self, Config};
 use crate::events::{ClientId, Events, Queue};
 use crate::expiry::Wall;
-use crate::icmp::Limits;
+use crate::icmp::{Limits, Problem};
 use crate::limit::TokenBucket;
 use crate::links::Links;
 use crate::neighbours::Neighbours;
@@ -96,6 +96,7 @@ impl Setup {
             device: config.under(port),
             addresses: port.addresses.clone(),
             state,
+            directed_broadcast: port.directed_broadcast,
         };
         Self {
             ports: config.ports().iter().zip(states).map(port).collect(),
@@ -216,6 +217,7 @@ impl Control {
         match punt.reason {
             PuntReason::Arp => {}
             PuntReason::NeighbourDiscovery | PuntReason::Local => self.deliver(packet, punt.port, header, turn),
+            PuntReason::Rejected => self.report(Problem::Prohibited, &packet, punt.port, turn),
             PuntReason::TtlExpired
             | PuntReason::NoRoute
             | PuntReason::Unreachable
@@ -322,6 +324,7 @@ impl Control {
 
     /// The routes that follow from the ports' addresses.
     fn add_port_routes(&mut self) {
+        let mut broadcasts = Vec::new();
         for (id, port) in self.ports.iter() {
             for own in &port.addresses {
                 let mut set = |network, protocol, leads| {
@@ -339,12 +342,20 @@ impl Control {
                     set(own.network(), Protocol::Connected, Way::Link(id));
                 }
                 for nobody in ports::not_hosts(*own) {
+                    if port.directed_broadcast && own.broadcast().is_some_and(|broadcast| nobody == broadcast) {
+                        broadcasts.push((id, nobody));
+                        continue;
+                    }
                     set(Network::host(nobody), Protocol::Local, Way::Broadcast);
                 }
                 if let Some(anycast) = ports::anycast(*own) {
                     set(Network::host(anycast), Protocol::Local, Way::Anycast);
                 }
             }
+        }
+        // RFC 2644: where it is asked for, all stations on the link are who has the network's broadcast.
+        for (port, broadcast) in broadcasts {
+            self.set_permanent(port, broadcast, MacAddr::BROADCAST);
         }
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Problem {
     NoRoute,
     /// A route says that it leads nowhere.
     Unreachable,
+    /// Somebody decided that it is not to pass.
+    Prohibited,
     /// Its next hop never answered.
     NoNeighbour,
     /// It is longer than this, and may not be cut.
@@ -53,6 +55,7 @@ impl Problem {
         Some(match self {
             Self::NoRoute => icmpv4::Error::NetUnreachable,
             Self::Unreachable | Self::NoNeighbour => icmpv4::Error::HostUnreachable,
+            Self::Prohibited => icmpv4::Error::Prohibited,
             Self::TooBig { mtu } => icmpv4::Error::FragmentationNeeded { mtu },
             Self::HopsExceeded => icmpv4::Error::TimeExceeded,
             Self::NoPort => icmpv4::Error::PortUnreachable,
@@ -66,6 +69,7 @@ impl Problem {
         match self {
             Self::NoRoute => icmpv6::Error::NoRoute,
             Self::Unreachable => icmpv6::Error::RejectRoute,
+            Self::Prohibited => icmpv6::Error::Prohibited,
             Self::NoNeighbour => icmpv6::Error::AddressUnreachable,
             // RFC 8200 section 5: every link carries this much, and a sender would not believe less.
             Self::TooBig { mtu } => icmpv6::Error::PacketTooBig { mtu: mtu.max(ipv6::MIN_MTU).into() },
@@ -109,7 +113,9 @@ impl Default for Limits {
 impl Limits {
     fn allow(&mut self, problem: Problem, now: Timestamp) -> bool {
         let bucket = match problem {
-            Problem::NoRoute | Problem::Unreachable | Problem::NoNeighbour => &mut self.unreachable,
+            Problem::NoRoute | Problem::Unreachable | Problem::Prohibited | Problem::NoNeighbour => {
+                &mut self.unreachable
+            }
             Problem::TooBig { .. } => &mut self.too_big,
             Problem::HopsExceeded => &mut self.hops_exceeded,
             Problem::NoPort | Problem::NoProtocol { .. } | Problem::RoutedBySource { .. } => &mut self.local,
@@ -150,7 +156,10 @@ impl Control {
     fn may_report(&self, packet: &Packet<'_>) -> bool {
         !self.ports.own(packet.source())
             && match packet {
-                Packet::V4(packet) => may_report_v4(packet) && !self.ports.is_broadcast(packet.source()),
+                Packet::V4(packet) => {
+                    let nobody = |address| self.ports.is_broadcast(address);
+                    may_report_v4(packet) && !nobody(packet.source()) && !nobody(packet.destination())
+                }
                 Packet::V6(packet) => may_report_v6(packet),
             }
     }

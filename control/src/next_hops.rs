@@ -26,8 +26,8 @@ pub(crate) enum Key {
     Unreachable,
     /// Whoever has the destination on this port's link.
     Link(PortId),
-    /// A route that is yet to be made for the destination.
-    Template,
+    /// A route that is yet to be made for the destination, through this port.
+    Template(PortId),
     /// This station behind this port, for packets of this family.
     Station(PortId, MacAddr, Family),
     /// This neighbour behind this port.
@@ -39,7 +39,7 @@ impl Key {
     const fn port(self) -> Option<PortId> {
         match self {
             Self::Link(port) | Self::Neighbour(port, _) | Self::Station(port, ..) => Some(port),
-            Self::Local | Self::Blackhole | Self::Unreachable | Self::Template => None,
+            Self::Local | Self::Blackhole | Self::Unreachable | Self::Template(_) => None,
         }
     }
 
@@ -49,7 +49,9 @@ impl Key {
             Self::Local => NextHop::Local,
             Self::Blackhole => NextHop::Blackhole,
             Self::Unreachable => NextHop::Unreachable,
-            Self::Link(_) | Self::Neighbour(..) | Self::Template | Self::Station(..) => NextHop::Unresolved,
+            Self::Link(port) | Self::Neighbour(port, _) | Self::Template(port) | Self::Station(port, ..) => {
+                NextHop::Unresolved(port)
+            }
         }
     }
 }
@@ -228,7 +230,7 @@ mod tests {
         let id = hops.hold(Key::Link(PortId(0)));
         let before = hops.share();
         hops.hold(Key::Link(PortId(0)));
-        hops.set(id, NextHop::Unresolved);
+        hops.set(id, NextHop::Unresolved(PortId(0)));
         assert!(Arc::ptr_eq(&before, &hops.share()));
         hops.set(id, NextHop::Unreachable);
         assert!(!Arc::ptr_eq(&before, &hops.share()));

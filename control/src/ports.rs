@@ -20,6 +20,8 @@ pub struct PortInfo {
     pub addresses: Vec<InterfaceAddress>,
     /// What workers know of it.
     pub state: PortState,
+    /// Whether packets to the broadcast of its network become broadcasts on its link (RFC 2644).
+    pub directed_broadcast: bool,
 }
 
 impl PortInfo {
@@ -182,7 +184,15 @@ mod tests {
             name: name.to_owned(),
             device: String::new(),
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
-            state: PortState { mac, mtu: Mtu::ETHERNET, link_local: mac.link_local(), promiscuous: false, vlan: None },
+            state: PortState {
+                mac,
+                mtu: Mtu::ETHERNET,
+                link_local: mac.link_local(),
+                promiscuous: false,
+                vlan: None,
+                policy: boundary::Policy::default(),
+            },
+            directed_broadcast: false,
         }
     }
 

@@ -342,7 +342,7 @@ impl Routes {
             IpAddr::V6(address) => self.main.ipv6.host_lost(address, port),
         };
         if let Some(id) = lost {
-            self.next_hops.set(id, NextHop::Unresolved);
+            self.next_hops.set(id, NextHop::Unresolved(port));
             self.next_hops.release(id);
         }
     }
@@ -381,6 +381,7 @@ impl Routes {
             groups: Arc::clone(&current.groups),
             flows: current.flows,
             ports: Arc::clone(&self.ports),
+            filters: current.filters.clone(),
         });
     }
 

@@ -79,7 +79,8 @@ fn run(path: &Path) -> Result<(), StartError> {
     info!("listening on {}", config.socket().display());
     let eal = start_eal(&config, other_cores)?;
     let (ports, worker_ports) = Ports::start(&eal, &config)?;
-    let state = ForwardingState::without_routes(ports.states.iter().copied());
+    let state =
+        ForwardingState::without_routes(ports.states.iter().copied()).with_filters(config.filters().iter().cloned());
     let sizes = RingSizes { frame_len: usize::from(frame_room(&config)), ..RingSizes::default() };
     let (publisher, links, counters, ends) = boundary::connect(state, config.workers().len(), sizes);
 

@@ -10,10 +10,11 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use boundary::Mtu;
+use boundary::{Mtu, Policy};
 use control_api::{Family, InterfaceAddress, Network};
 use toml::Spanned;
 
+use super::filter;
 use super::mistake::Mistake;
 use super::reach::Ports;
 use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, WorkerDraft};
@@ -22,7 +23,8 @@ use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Under, Work
 
 /// The configuration `draft` means, if nothing in it is wrong.
 pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config> {
-    let Draft { socket, dpdk, workers, ports: mut drafts, routes, neighbours, is_patchy } = draft;
+    let Draft { socket, dpdk, workers, ports: mut drafts, routes, neighbours, filters: filter_drafts, is_patchy } =
+        draft;
     let workers = check_workers(workers, mistakes);
     // Workers poll the first so many ports: those with a device.
     drafts.sort_by_key(|draft| draft.vlan.is_some());
@@ -31,6 +33,8 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
     check_vlans(&drafts, &ports, mistakes);
     let routes = check_routes(&routes, &ports, mistakes);
     let neighbours = check_neighbours(&neighbours, &ports, mistakes);
+    let filters = filter::check_filters(&filter_drafts, mistakes);
+    let policies: Vec<_> = drafts.iter().map(|draft| filter::check_policy(draft, &filter_drafts, mistakes)).collect();
     if !mistakes.is_empty() {
         return None;
     }
@@ -38,9 +42,14 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
         socket: socket.unwrap_or_else(|| PathBuf::from(control_api::DEFAULT_SOCKET)),
         dpdk,
         workers,
-        ports: drafts.iter().map(|draft| port(draft, &ports, &drafts)).collect::<Option<_>>()?,
+        ports: drafts
+            .iter()
+            .zip(policies)
+            .map(|(draft, policy)| port(draft, policy, &ports, &drafts))
+            .collect::<Option<_>>()?,
         routes,
         neighbours,
+        filters,
     })
 }
 
@@ -154,7 +163,7 @@ fn in_file_order<'d, T>(one: &'d Spanned<T>, two: &'d Spanned<T>) -> (&'d Spanne
     if one.span().start <= two.span().start { (one, two) } else { (two, one) }
 }
 
-fn port(draft: &PortDraft, ports: &Ports<'_>, drafts: &[PortDraft]) -> Option<Port> {
+fn port(draft: &PortDraft, policy: Policy, ports: &Ports<'_>, drafts: &[PortDraft]) -> Option<Port> {
     let under = match &draft.vlan {
         None => Under::Device(draft.device.as_ref()?.get_ref().clone()),
         Some(vlan) => Under::Vlan(vlan.vlan(ports)?),
@@ -171,6 +180,8 @@ fn port(draft: &PortDraft, ports: &Ports<'_>, drafts: &[PortDraft]) -> Option<Po
         mtu: draft.mtu.as_ref().or(carrier).map_or(Mtu::ETHERNET, |mtu| *mtu.get_ref()),
         mac: draft.mac,
         promiscuous: draft.promiscuous,
+        policy,
+        directed_broadcast: draft.directed_broadcast,
         rx_descriptors: draft.rx_descriptors,
         tx_descriptors: draft.tx_descriptors,
         link: draft.link.clone(),

@@ -17,6 +17,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Dpdk;
 use super::device::Device;
+use super::filter::{self, FilterDraft, PolicyDraft};
 use super::link::{self, LinkSettings};
 use super::mistake::Mistake;
 use super::value::{self, Value, closest, expected};
@@ -31,6 +32,7 @@ pub(super) struct Draft {
     pub(super) ports: Vec<PortDraft>,
     pub(super) routes: Vec<RouteDraft>,
     pub(super) neighbours: Vec<NeighbourDraft>,
+    pub(super) filters: Vec<FilterDraft>,
     /// Whether something about the ports was there and could not be read.
     pub(super) is_patchy: bool,
 }
@@ -50,6 +52,8 @@ pub(super) struct PortDraft {
     pub(super) mtu: Option<Spanned<Mtu>>,
     pub(super) mac: Option<MacAddr>,
     pub(super) promiscuous: bool,
+    pub(super) policy: PolicyDraft,
+    pub(super) directed_broadcast: bool,
     pub(super) rx_descriptors: Option<u16>,
     pub(super) tx_descriptors: Option<u16>,
     pub(super) link: LinkSettings,
@@ -91,8 +95,10 @@ pub(super) fn read(text: &str) -> (Draft, Vec<Mistake>) {
     let is_patchy = file.mistakes.len() > before_ports;
     let routes = file.tables("route", read_route);
     let neighbours = file.tables("neighbour", read_neighbour);
+    let filters = file.tables("filter", filter::read_filter);
     file.refuse_unknown_keys();
-    let draft = Draft { socket: socket.map(Spanned::into_inner), dpdk, workers, ports, routes, neighbours, is_patchy };
+    let socket = socket.map(Spanned::into_inner);
+    let draft = Draft { socket, dpdk, workers, ports, routes, neighbours, filters, is_patchy };
     (draft, mistakes)
 }
 
@@ -122,6 +128,8 @@ fn read_port(port: &mut Section<'_, '_>) -> PortDraft {
         mtu: port.optional("mtu", value::mtu),
         mac: if is_vlan { None } else { port.optional("mac", value::station).map(Spanned::into_inner) },
         promiscuous: !is_vlan && port.optional("promiscuous", value::boolean).is_some_and(Spanned::into_inner),
+        policy: filter::read_policy(port),
+        directed_broadcast: port.optional("directed_broadcast", value::boolean).is_some_and(Spanned::into_inner),
         rx_descriptors: descriptors(port, "rx_descriptors"),
         tx_descriptors: descriptors(port, "tx_descriptors"),
         link: LinkSettings { neighbours: port.table("neighbours", link::read_neighbours).unwrap_or_default() },
@@ -187,7 +195,7 @@ impl<'a, 't> Section<'a, 't> {
     }
 
     /// The same; that it is not there is a mistake.
-    fn required<T>(
+    pub(super) fn required<T>(
         &mut self,
         key: &'static str,
         example: &str,
@@ -233,7 +241,7 @@ impl<'a, 't> Section<'a, 't> {
     }
 
     /// What `read` makes of each of the tables `[[key]]`.
-    fn tables<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Section<'_, 't>) -> T) -> Vec<T> {
+    pub(super) fn tables<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Section<'_, 't>) -> T) -> Vec<T> {
         let Some(value) = self.find(key) else { return Vec::new() };
         let several = format!("there may be several: write [[{key}]] with two brackets, and what is in it below");
         let DeValue::Array(items) = value.get_ref() else {
@@ -264,6 +272,8 @@ impl<'a, 't> Section<'a, 't> {
             "port" => "this port",
             "neighbours" => "`[port.neighbours]`",
             "route" => "this route",
+            "filter" => "this filter",
+            "rule" => "this rule",
             _neighbour => "this neighbour",
         };
         let mut section = Section::new(name, table, at, self.mistakes);

@@ -80,6 +80,8 @@ fn everything_a_file_can_say_is_understood() {
             mtu: Mtu::new(9000).unwrap(),
             mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
             promiscuous: true,
+            policy: Policy::default(),
+            directed_broadcast: false,
             rx_descriptors: Some(1024),
             tx_descriptors: Some(512),
             link: LinkSettings {

@@ -190,6 +190,20 @@ pub(super) fn socket_path(value: &Value<'_>) -> Result<PathBuf, Mistake> {
     Ok(PathBuf::from(given))
 }
 
+/// One of these words, each with what it means; `what` begins the sentence that lists them.
+pub(super) fn one_of<T: Copy>(value: &Value<'_>, what: &str, words: &[(&str, T)]) -> Result<T, Mistake> {
+    let given = text(value)?;
+    if let Some((_word, meaning)) = words.iter().find(|(word, _meaning)| *word == given) {
+        return Ok(*meaning);
+    }
+    let known: Vec<_> = words.iter().map(|(word, _meaning)| *word).collect();
+    let mistake = Mistake::new(value.span(), format!("`{given}` is not something {what}"), "here");
+    Err(match closest(given, &known) {
+        Some(word) => mistake.help(format!("did you mean \"{word}\"?")),
+        None => mistake.help(format!("{what}: {}", known.join(", "))),
+    })
+}
+
 /// A whole number in `range`; `what` says of what.
 pub(super) fn number<T>(value: &Value<'_>, range: RangeInclusive<T>, what: &str) -> Result<T, Mistake>
 where

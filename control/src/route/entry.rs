@@ -103,7 +103,10 @@ impl Facts {
 
     /// The next hop it takes: of a template, the route that is to be made for a destination.
     pub(crate) fn next_hop(&self) -> Key {
-        if self.is_template() { Key::Template } else { self.way().next_hop() }
+        match self.way().port().filter(|_| self.is_template()) {
+            Some(port) => Key::Template(port),
+            None => self.way().next_hop(),
+        }
     }
 
     /// Whether routes are made from it. One that swallows or rejects its packets needs none for that.

@@ -54,7 +54,7 @@ fn rfc_095_a_request_for_another_s_address_is_left_to_him() {
     let mut scene = Scene::new();
     arp(&mut scene, ALICE, Arp::request(ALICE.mac, ALICE.v4, Ipv4Addr::new(192, 0, 2, 99)));
     assert_eq!(arp_answers(&mut scene), []);
-    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved));
+    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved(LEFT)));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn rfc_096_a_probe_is_answered_and_nobody_is_known_by_it() {
     let mut scene = Scene::new();
     arp(&mut scene, ALICE, Arp::request(ALICE.mac, Ipv4Addr::UNSPECIFIED, ON_LEFT.v4));
     assert_eq!(arp_answers(&mut scene).len(), 1, "RFC 5227 section 2.1.1");
-    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved));
+    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved(LEFT)));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn rfc_100_an_announcement_refreshes_who_is_known_and_enters_nobody() {
     let announcement = Arp::request(moved.mac, moved.v4, moved.v4);
     let mut scene = Scene::new();
     arp(&mut scene, moved, announcement);
-    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved), "nobody knew him");
+    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved(LEFT)), "nobody knew him");
 
     let mut scene = Scene::knowing(&[ALICE]);
     arp(&mut scene, moved, announcement);
@@ -116,7 +116,7 @@ fn rfc_100_an_announcement_refreshes_who_is_known_and_enters_nobody() {
 fn rfc_100_a_reply_nobody_asked_for_enters_nobody() {
     let mut scene = Scene::new();
     arp(&mut scene, ALICE, arp_reply(ALICE, ON_LEFT));
-    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved));
+    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved(LEFT)));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_solicitation_that_does_not_say_which_station_asks_is_answered_to_where_it_c
     let mut scene = Scene::new();
     solicits(&mut scene, ALICE, ALICE.v6, Solicitation { target: ON_LEFT.v6, source_mac: None }, ON_LEFT.v6);
     assert_eq!(advertised(&mut scene)[0].0, ALICE.mac);
-    assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved), "but nobody is known by it");
+    assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved(LEFT)), "but nobody is known by it");
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn rfc_148_a_solicitation_for_another_s_address_is_left_to_him() {
         let asked = Solicitation { target, source_mac: Some(ALICE.mac) };
         solicits(&mut scene, ALICE, ALICE.v6, asked, solicited_node(target));
         assert_eq!(advertised(&mut scene), []);
-        assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved));
+        assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved(LEFT)));
     }
 }
 
@@ -242,7 +242,7 @@ fn rfc_152_an_advertisement_enters_nobody_and_without_authority_replaces_nobody(
     };
     let mut scene = Scene::new();
     advertises(&mut scene, ALICE, told(true), ALL_NODES);
-    assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved), "nobody knew him");
+    assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved(LEFT)), "nobody knew him");
 
     let mut scene = Scene::knowing(&[ALICE]);
     advertises(&mut scene, ALICE, told(false), ALL_NODES);
@@ -366,7 +366,7 @@ fn no_solicitation_is_heard(broken: &[Broken]) {
         let mut scene = Scene::new();
         arrives_changed(&mut scene, plain_solicitation(), change);
         assert_eq!(scene.take_sent(), [], "{rule}");
-        assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved), "{rule}");
+        assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved(LEFT)), "{rule}");
     }
     let mut scene = Scene::new();
     arrives_changed(&mut scene, plain_solicitation(), |_unbroken| {});
@@ -464,7 +464,7 @@ fn rfc_155_neighbour_discovery_in_fragments_is_ignored() {
     let mut scene = Scene::new();
     arrives_changed(&mut scene, plain_solicitation(), in_fragments);
     assert_eq!(scene.take_sent(), []);
-    assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved));
+    assert_eq!(scene.fate(ALICE.v6.into()), Some(NextHop::Unresolved(LEFT)));
 
     for kind in [133, 134, 137] {
         let mut scene = Scene::knowing(&[ALICE]);

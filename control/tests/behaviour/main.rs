@@ -4,6 +4,7 @@ mod discovery;
 mod icmp;
 mod neighbours;
 mod nothing_trusted;
+mod policy;
 mod requests;
 mod routes;
 mod scene;

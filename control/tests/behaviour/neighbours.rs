@@ -28,7 +28,7 @@ fn a_packet_to_an_unresolved_host_waits_and_leaves_once_the_host_answers() {
         let mut scene = Scene::new();
         let packet = udp(ALICE.like(bob), bob).of(100);
         scene.sends(ALICE, PuntReason::Unresolved, &packet);
-        assert_eq!(scene.fate(bob), Some(NextHop::Unresolved));
+        assert_eq!(scene.fate(bob), Some(NextHop::Unresolved(RIGHT)));
         assert_eq!(scene.sent.0.len(), 1, "one question and nothing else");
 
         scene.answers(BOB);
@@ -109,7 +109,7 @@ fn a_known_host_is_asked_again_and_stays_in_use_until_it_is_silent() {
     for _second in 0..130 {
         scene.pass(SECOND);
     }
-    assert!(BOB.addresses().into_iter().all(|bob| scene.fate(bob) == Some(NextHop::Unresolved)));
+    assert!(BOB.addresses().into_iter().all(|bob| scene.fate(bob) == Some(NextHop::Unresolved(RIGHT))));
     assert_eq!(states(&mut scene), []);
 }
 
@@ -120,7 +120,7 @@ fn routes_follow_their_gateway_as_it_comes_and_goes_and_moves() {
         scene.add_route(&format!("10.{number}.0.0/16"), via(GATEWAY.v4));
     }
     let beyond = ip("10.7.1.1");
-    assert_eq!(scene.fate(beyond), Some(NextHop::Unresolved));
+    assert_eq!(scene.fate(beyond), Some(NextHop::Unresolved(RIGHT)));
     scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, Ipv4Addr::new(10, 7, 1, 1)).of(8));
     scene.answers(GATEWAY);
     assert_eq!(scene.take_packets_to(GATEWAY).len(), 1);
@@ -133,7 +133,7 @@ fn routes_follow_their_gateway_as_it_comes_and_goes_and_moves() {
     for _second in 0..10 {
         scene.pass(SECOND);
     }
-    assert_eq!(scene.fate(beyond), Some(NextHop::Unresolved));
+    assert_eq!(scene.fate(beyond), Some(NextHop::Unresolved(RIGHT)));
 }
 
 #[test]

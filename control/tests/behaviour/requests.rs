@@ -76,8 +76,8 @@ fn a_route_is_in_force_when_the_request_is_answered_and_gone_when_it_is_deleted(
     for (target, fate) in [
         (Target::Blackhole, NextHop::Blackhole),
         (Target::Unreachable, NextHop::Unreachable),
-        (Target::Dev("left".to_owned()), NextHop::Unresolved),
-        (via(GATEWAY.v4), NextHop::Unresolved),
+        (Target::Dev("left".to_owned()), NextHop::Unresolved(LEFT)),
+        (via(GATEWAY.v4), NextHop::Unresolved(RIGHT)),
     ] {
         scene.ask(add("10.0.0.0/8", target)).unwrap();
         assert_eq!(scene.fate(there), Some(fate));
@@ -263,7 +263,7 @@ fn expected(routes: &[Route], known: &[Host], address: IpAddr) -> Option<NextHop
         RouteKind::Unicast if route.gateway.is_some_and(|gateway| !is_reached(gateway)) => NextHop::Unreachable,
         RouteKind::Unicast => {
             let host = known.iter().find(|host| host.port == port && host.addresses().contains(&neighbour));
-            host.map_or(NextHop::Unresolved, |host| neighbour_hop(*host, address))
+            host.map_or(NextHop::Unresolved(port), |host| neighbour_hop(*host, address))
         }
     })
 }

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use boundary::{
-    ForwardingState, Mtu, NextHop, PortId, PortState, Publisher, Punt, PuntReason, Reader, RingSizes, connect,
+    ForwardingState, Mtu, NextHop, Policy, PortId, PortState, Publisher, Punt, PuntReason, Reader, RingSizes, connect,
 };
 use control::{Control, Hardware, HardwareStatus, Outbox, PortInfo, Setup, Timestamp, WorkerInfo};
 use control_api::{ApiError, Link, Reply, Request, Target};
@@ -115,7 +115,9 @@ pub(crate) fn port(name: &str, host: Host, addresses: &[&str], mtu: u16) -> Port
             link_local: host.mac.link_local(),
             promiscuous: false,
             vlan: None,
+            policy: Policy::default(),
         },
+        directed_broadcast: false,
     }
 }
 
@@ -214,7 +216,7 @@ impl Scene {
     pub(crate) fn station(&mut self, address: IpAddr) -> Option<MacAddr> {
         match self.fate(address)? {
             NextHop::Neighbour(adjacency) => Header::parse(&adjacency.header).map(|(header, _)| header.destination),
-            NextHop::Group(_) | NextHop::Unresolved | NextHop::Local | NextHop::Blackhole | NextHop::Unreachable => {
+            NextHop::Group(_) | NextHop::Unresolved(_) | NextHop::Local | NextHop::Blackhole | NextHop::Unreachable => {
                 None
             }
         }

@@ -68,7 +68,7 @@ fn a_neighbour_that_is_deleted_is_found_again_when_it_is_wanted() {
     let mut scene = Scene::new();
     scene.ask(add(BOB.v4, "right", OTHER)).unwrap();
     scene.ask(delete(BOB.v4, "right")).unwrap();
-    assert_eq!(scene.fate(BOB.v4.into()), Some(NextHop::Unresolved));
+    assert_eq!(scene.fate(BOB.v4.into()), Some(NextHop::Unresolved(RIGHT)));
     assert_eq!(scene.ask(delete(BOB.v4, "right")).unwrap_err().kind, ErrorKind::NotFound);
     scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v4, BOB.v4).of(8));
     scene.answers(BOB);

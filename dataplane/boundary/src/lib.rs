@@ -16,6 +16,7 @@
 
 mod counters;
 mod group;
+pub mod policy;
 mod publish;
 mod reason;
 pub mod ring;
@@ -23,6 +24,7 @@ mod state;
 
 pub use counters::{Counters, PortTotals, Tally, Totals};
 pub use group::{BUCKETS, Group, Share, scramble};
+pub use policy::Policy;
 pub use publish::{Publisher, Reader};
 pub use reason::{DropReason, PuntReason, Verdict};
 pub use state::{Adjacency, ForwardingState, GroupId, Mtu, NextHop, PortId, PortState, Vlan};

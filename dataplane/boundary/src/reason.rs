@@ -82,6 +82,12 @@ reasons! {
         MartianSource = "martian_source",
         /// No packet to this destination belongs on a link (RFC 1812 5.3.7, RFC 4291 2.5).
         MartianDestination = "martian_destination",
+        /// The source is one of our own addresses: somebody pretends to be us.
+        SpoofedSource = "spoofed_source",
+        /// No route leads back to the source the way the packet came (RFC 3704).
+        ReversePath = "reverse_path",
+        /// A filter of the port it came in through says so (RFC 1812 5.3.9).
+        Filtered = "filtered",
         /// Link-local addresses are not forwarded (RFC 3927 section 7, RFC 4291 2.5.6).
         LinkLocal = "link_local",
         /// The limited broadcast is never forwarded (RFC 1812 5.3.5.1).
@@ -106,6 +112,8 @@ reasons! {
         NeighbourDiscovery = "neighbour_discovery",
         /// It is for one of our own addresses.
         Local = "local",
+        /// A filter of the port it came in through rejects it, and the sender is told (RFC 1812 5.3.9).
+        Rejected = "rejected",
         /// Its time to live ran out here (RFC 1812 5.3.1, RFC 4443 3.3).
         TtlExpired = "ttl_expired",
         /// No route leads to its destination (RFC 1812 5.2.7.1, RFC 4443 3.1).

@@ -12,6 +12,7 @@ use packet::flow::FlowHash;
 use packet::vlan::Tags;
 
 use crate::group::Group;
+use crate::policy::{Filter, FilterId, Policy};
 
 /// Which port: its place among the configured ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +73,8 @@ pub struct ForwardingState {
     pub flows: FlowHash,
     /// The ports, by [`PortId`]. Every [`Adjacency::port`] has its place here.
     pub ports: Arc<[PortState]>,
+    /// The filters that ports name. Every [`FilterId`] of a port's [`Policy`] has its place here.
+    pub filters: Arc<[Filter]>,
 }
 
 impl ForwardingState {
@@ -85,7 +88,13 @@ impl ForwardingState {
             groups: Arc::from([]),
             flows: FlowHash::default(),
             ports: ports.into_iter().collect(),
+            filters: Arc::from([]),
         }
+    }
+
+    /// The same with these filters, in the order of their ids.
+    pub fn with_filters(self, filters: impl IntoIterator<Item = Filter>) -> Self {
+        Self { filters: filters.into_iter().collect(), ..self }
     }
 
     /// What the tables' `id` means.
@@ -99,10 +108,29 @@ impl ForwardingState {
         self.groups[group.index()].member(self.flows.of(packet))
     }
 
+    /// Whether a next hop, or any member of a group, leads out of `port`.
+    pub fn leads_out_of(&self, next_hop: &NextHop, port: PortId) -> bool {
+        match next_hop {
+            NextHop::Neighbour(adjacency) => adjacency.port == port,
+            NextHop::Unresolved(through) => *through == port,
+            // Members are no groups, so this goes one step down at most.
+            NextHop::Group(group) => {
+                let members = self.groups[group.index()].members();
+                members.iter().any(|member| self.leads_out_of(self.next_hop(*member), port))
+            }
+            NextHop::Local | NextHop::Blackhole | NextHop::Unreachable => false,
+        }
+    }
+
     /// The port with this `id`.
     #[inline]
     pub fn port(&self, id: PortId) -> &PortState {
         &self.ports[id.index()]
+    }
+
+    /// The filter with this `id`.
+    pub fn filter(&self, id: FilterId) -> &Filter {
+        &self.filters[usize::from(id.0)]
     }
 }
 
@@ -117,6 +145,8 @@ pub struct PortState {
     pub link_local: Ipv6Addr,
     /// Whether frames to any station are taken for ours.
     pub promiscuous: bool,
+    /// What it asks of packets that come in.
+    pub policy: Policy,
     /// Whose frames carry it, if it has no device of its own.
     pub vlan: Option<Vlan>,
 }
@@ -152,8 +182,9 @@ pub enum NextHop {
     Neighbour(Adjacency),
     /// Several that share; none of them is a group itself.
     Group(GroupId),
-    /// A neighbour that must be found first: a connected network, or a gateway without a MAC address yet.
-    Unresolved,
+    /// A neighbour on this port's link that must be found first: a connected network, or a gateway without a MAC address
+    /// yet.
+    Unresolved(PortId),
     /// One of our own addresses.
     Local,
     /// Nowhere, in silence.

@@ -98,6 +98,8 @@ pub enum Error {
         /// The longest packet that does.
         mtu: u16,
     },
+    /// 3/13: somebody decided that it is not to pass (RFC 1812 section 5.2.7.1).
+    Prohibited,
     /// 11/0: the time to live ran out on the way.
     TimeExceeded,
 }
@@ -110,6 +112,7 @@ impl Error {
             Self::ProtocolUnreachable => (kind::UNREACHABLE, 2, [0; 2]),
             Self::PortUnreachable => (kind::UNREACHABLE, 3, [0; 2]),
             Self::FragmentationNeeded { mtu } => (kind::UNREACHABLE, 4, mtu.to_be_bytes()),
+            Self::Prohibited => (kind::UNREACHABLE, 13, [0; 2]),
             Self::TimeExceeded => (kind::TIME_EXCEEDED, 0, [0; 2]),
         };
         [kind, code, 0, 0, 0, 0, mtu_high, mtu_low]
@@ -169,6 +172,7 @@ mod tests {
             (Error::ProtocolUnreachable,               [3, 2],  [0, 0, 0, 0]),
             (Error::PortUnreachable,                   [3, 3],  [0, 0, 0, 0]),
             (Error::FragmentationNeeded { mtu: 1400 }, [3, 4],  [0, 0, 5, 0x78]),
+            (Error::Prohibited,                        [3, 13], [0, 0, 0, 0]),
             (Error::TimeExceeded,                      [11, 0], [0, 0, 0, 0]),
         ];
         for (error, kind_and_code, rest) in errors {

@@ -98,6 +98,8 @@ pub const fn is_error(kind: u8) -> bool {
 pub enum Error {
     /// 1/0: no route leads there.
     NoRoute,
+    /// 1/1: somebody decided that it is not to pass.
+    Prohibited,
     /// 1/3: the last hop does not answer.
     AddressUnreachable,
     /// 1/4: nobody listens on the port.
@@ -127,6 +129,7 @@ impl Error {
     const fn header(self) -> [u8; HEADER_LEN] {
         let (kind, code, word) = match self {
             Self::NoRoute => (kind::UNREACHABLE, 0, 0),
+            Self::Prohibited => (kind::UNREACHABLE, 1, 0),
             Self::AddressUnreachable => (kind::UNREACHABLE, 3, 0),
             Self::PortUnreachable => (kind::UNREACHABLE, 4, 0),
             Self::RejectRoute => (kind::UNREACHABLE, 6, 0),
@@ -212,6 +215,7 @@ mod tests {
         #[rustfmt::skip]
         let errors = [
             (Error::NoRoute,                           [1, 0], 0_u32),
+            (Error::Prohibited,                        [1, 1], 0),
             (Error::AddressUnreachable,                [1, 3], 0),
             (Error::PortUnreachable,                   [1, 4], 0),
             (Error::RejectRoute,                       [1, 6], 0),

@@ -4,10 +4,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use boundary::{DropReason, PortState, PuntReason, Verdict};
+use boundary::{DropReason, ForwardingState, PortId, PortState, PuntReason, Verdict};
 use packet::ethernet::{self, EtherType};
 use packet::ipv4::{self, Ipv4};
 use packet::ipv6::{self, Ipv6};
+
+use crate::guard;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +33,10 @@ pub(crate) struct Transit {
     pub(crate) from_link_local: bool,
 }
 
-/// What `frame`, which came in through `port`, is.
+/// What `frame`, which came in through `ingress`, is.
 #[inline]
-pub(crate) fn classify(port: &PortState, frame: &[u8]) -> Class {
+pub(crate) fn classify(state: &ForwardingState, ingress: PortId, frame: &[u8]) -> Class {
+    let port = state.port(ingress);
     let Some((ethernet, payload)) = ethernet::Header::parse(frame) else {
         return drop(DropReason::FrameTooShort);
     };
@@ -42,8 +45,8 @@ pub(crate) fn classify(port: &PortState, frame: &[u8]) -> Class {
         return drop(DropReason::NotOurMac);
     }
     match ethernet.ether_type {
-        EtherType::IPV4 => ipv4(payload, to_group),
-        EtherType::IPV6 => ipv6(payload, to_group, port),
+        EtherType::IPV4 => ipv4(state, ingress, payload, to_group),
+        EtherType::IPV6 => ipv6(state, ingress, payload, to_group),
         EtherType::ARP => Class::Decided(Verdict::Punt(PuntReason::Arp)),
         EtherType::VLAN | EtherType::SERVICE_VLAN => Class::Decided(Verdict::Tagged),
         _ => drop(DropReason::UnknownEtherType),
@@ -51,7 +54,7 @@ pub(crate) fn classify(port: &PortState, frame: &[u8]) -> Class {
 }
 
 #[inline]
-fn ipv4(payload: &[u8], to_group: bool) -> Class {
+fn ipv4(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool) -> Class {
     let packet = match Ipv4::parse(payload) {
         Ok(packet) => packet,
         Err(error) => {
@@ -77,23 +80,30 @@ fn ipv4(payload: &[u8], to_group: bool) -> Class {
         return drop(DropReason::LinkBroadcast);
     }
     // RFC 1812 5.3.7 and 4.2.2.11: networks 0 and 127, class D and E name no host that could have sent this...
-    if is_martian(source) || source.is_multicast() {
+    let port = state.port(ingress);
+    if is_martian(source, port) || source.is_multicast() {
         return drop(DropReason::MartianSource);
     }
     // ...nor one it could be for.
-    if is_martian(destination) {
+    if is_martian(destination, port) {
         return drop(DropReason::MartianDestination);
     }
     // RFC 3927 section 7: not forwarded, whatever the time to live.
     if source.is_link_local() || destination.is_link_local() {
         return drop(DropReason::LinkLocal);
     }
+    if !port.policy.is_lenient()
+        && let Some(verdict) = guard::ipv4(state, port.policy, ingress, &packet)
+    {
+        return Class::Decided(verdict);
+    }
     let transit = Transit { hops_left: packet.ttl(), total_len: packet.total_len(), from_link_local: false };
     Class::Ipv4(destination, transit)
 }
 
 #[inline]
-fn ipv6(payload: &[u8], to_group: bool, port: &PortState) -> Class {
+fn ipv6(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool) -> Class {
+    let port = state.port(ingress);
     let packet = match Ipv6::parse(payload) {
         Ok(packet) => packet,
         Err(ipv6::HeaderError::Truncated) => return drop(DropReason::Truncated),
@@ -118,6 +128,11 @@ fn ipv6(payload: &[u8], to_group: bool, port: &PortState) -> Class {
     if destination.is_unspecified() || destination.is_loopback() {
         return drop(DropReason::MartianDestination);
     }
+    if !port.policy.is_lenient()
+        && let Some(verdict) = guard::ipv6(state, port.policy, ingress, &packet)
+    {
+        return Class::Decided(verdict);
+    }
     // RFC 4291 2.5.6: a link-local address is ours or nobody's beyond the link.
     if destination.is_unicast_link_local() {
         return match destination == port.link_local {
@@ -133,9 +148,15 @@ fn ipv6(payload: &[u8], to_group: bool, port: &PortState) -> Class {
     Class::Ipv6(destination, transit)
 }
 
-/// Whether no host has this address: networks 0 and 127, and class E with the limited broadcast.
-fn is_martian(address: Ipv4Addr) -> bool {
-    matches!(address.octets()[0], 0 | 127 | 240..)
+/// Whether no host has this address: networks 0 and 127, and class E with the limited broadcast, unless the port's policy
+/// says that the addresses of class E are as any others.
+#[inline]
+fn is_martian(address: Ipv4Addr, port: &PortState) -> bool {
+    match address.octets()[0] {
+        0 | 127 => true,
+        240.. => !port.policy.class_e || address.is_broadcast(),
+        _ => false,
+    }
 }
 
 fn drop(reason: DropReason) -> Class {

@@ -17,7 +17,7 @@ use crate::port::{BURST, Frame};
 /// This is the meaning of forwarding, one packet at a time. [`forward_burst`] is the fast way to the same answer. A frame
 /// that is not to be sent keeps its bytes as they came.
 pub fn forward<F: Frame>(state: &ForwardingState, ingress: PortId, frame: &mut F) -> Verdict {
-    match classify(state.port(ingress), frame.bytes()) {
+    match classify(state, ingress, frame.bytes()) {
         Class::Decided(verdict) => verdict,
         Class::Ipv4(destination, transit) => {
             send_on(state, frame, transit, state.ipv4.lookup(destination), decrement_ttl)
@@ -37,11 +37,10 @@ pub fn forward_burst<F: Frame>(
     burst: &mut [F],
     verdicts: &mut ArrayVec<Verdict, BURST>,
 ) {
-    let port = state.port(ingress);
     let mut pending = ArrayVec::<Pending, BURST>::new();
     let mut ipv4 = ArrayVec::<Ipv4Addr, BURST>::new();
     let mut ipv6 = ArrayVec::<Ipv6Addr, BURST>::new();
-    pending.extend(burst.iter().map(|frame| match classify(port, frame.bytes()) {
+    pending.extend(burst.iter().map(|frame| match classify(state, ingress, frame.bytes()) {
         Class::Ipv4(destination, transit) => {
             ipv4.push(destination);
             Pending::Ipv4(transit)
@@ -149,7 +148,7 @@ fn decide_in_order<'s>(
     match next_hop {
         NextHop::Blackhole => return Err(Verdict::Drop(DropReason::Blackhole)),
         NextHop::Unreachable => return Err(Verdict::Punt(PuntReason::Unreachable)),
-        NextHop::Local | NextHop::Unresolved | NextHop::Neighbour(_) | NextHop::Group(_) => {}
+        NextHop::Local | NextHop::Unresolved(_) | NextHop::Neighbour(_) | NextHop::Group(_) => {}
     }
     // RFC 1812 5.3.1 and RFC 8200 section 3: it must have a hop left after this one.
     if transit.hops_left <= 1 {

@@ -16,6 +16,7 @@
 
 mod classify;
 mod forward;
+mod guard;
 mod memory;
 mod port;
 mod vlan;

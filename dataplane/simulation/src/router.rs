@@ -23,7 +23,8 @@ impl Simulation {
     pub fn new(config: &Config, assume_neighbours: bool, now: Timestamp) -> Self {
         let states = config.port_states((1..).zip(config.devices()).map(|(number, (port, _))| mac_of(number, port)));
         let ports = config.devices().map(|_port| MemoryPort::default()).collect();
-        let state = ForwardingState::without_routes(states.iter().copied());
+        let state =
+            ForwardingState::without_routes(states.iter().copied()).with_filters(config.filters().iter().cloned());
         let (publisher, mut links, mut counters, mut ends) = connect(state, 1, RINGS);
         let (link, counters, end) = (links.remove(0), counters.remove(0), ends.remove(0));
         let setup = Setup { assume_neighbours, ..Setup::new(config, states) };

@@ -3,7 +3,7 @@
 use std::io::{BufRead, stdin};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use boundary::{Adjacency, ForwardingState, Mtu, NextHop, PortId, PortState, RingSizes, connect};
+use boundary::{Adjacency, ForwardingState, Mtu, NextHop, Policy, PortId, PortState, RingSizes, connect};
 use clap::Args;
 use core_affinity::CoreId;
 use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig};
@@ -32,7 +32,15 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         let (port, queue) =
             Port::start(&eal, device.name(), &PortConfig::default(), &pool).map_err(|error| error.to_string())?;
         let mac = MacAddr(port.mac());
-        states.push(PortState { mac, mtu: Mtu::ETHERNET, link_local: mac.link_local(), promiscuous: true, vlan: None });
+        let state = PortState {
+            mac,
+            mtu: Mtu::ETHERNET,
+            link_local: mac.link_local(),
+            promiscuous: true,
+            vlan: None,
+            policy: Policy::default(),
+        };
+        states.push(state);
         queues.extend(queue.into_worker_ports());
         ports.push(port);
     }

@@ -399,7 +399,7 @@ fn cl_23_a_burst_to_new_hosts_makes_a_route_for_each_and_no_more() {
     let mut scene = scene();
     scene.tell(template("10.8.0.0/16", ANY)).unwrap();
     let mut follower = follower(&mut scene, None);
-    assert_eq!(scene.fate(ip("10.8.3.7")), Some(NextHop::Unresolved), "workers ask for it");
+    assert_eq!(scene.fate(ip("10.8.3.7")), Some(NextHop::Unresolved(LEFT)), "workers ask for it");
     for round in 0..3 {
         for host in 0..1000_u16 {
             let [third, fourth] = host.to_be_bytes();

@@ -112,7 +112,7 @@ fn gw_06_a_port_that_is_named_is_taken_and_the_gateway_is_reached_when_a_route_l
     assert_eq!(scene.fate(ip("10.0.0.1")), Some(NextHop::Unreachable));
     scene.tell(host("192.0.2.77", dev("p1"))).unwrap();
     assert_eq!(scene.gwroute("10.0.0.1").as_deref(), Some("192.0.2.77/32"));
-    assert_eq!(scene.fate(ip("10.0.0.1")), Some(NextHop::Unresolved));
+    assert_eq!(scene.fate(ip("10.0.0.1")), Some(NextHop::Unresolved(RIGHT)));
 }
 
 // holds X43, X45

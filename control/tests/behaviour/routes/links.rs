@@ -104,7 +104,7 @@ fn rfc_169_routes_over_a_link_that_went_are_not_used_a_tenth_of_a_second_later()
     for destination in ["10.0.0.1", "192.0.2.11", "192.0.2.77"] {
         assert_eq!(links.scene.fate(ip(destination)), None, "{destination}");
     }
-    assert_eq!(links.scene.fate(ip("172.16.0.1")), Some(NextHop::Unresolved), "over the other port");
+    assert_eq!(links.scene.fate(ip("172.16.0.1")), Some(NextHop::Unresolved(RIGHT)), "over the other port");
     assert_eq!(links.scene.fate(ip("192.0.2.1")), Some(NextHop::Local));
 }
 
@@ -126,7 +126,7 @@ fn what_a_link_that_went_led_to_takes_a_wider_route_or_none() {
     links.scene.tell(message(Verb::Add, "10.0.0.0/8").to(via(ip("198.51.100.20")))).unwrap();
     links.scene.tell(add("10.1.0.0/16", 1)).unwrap();
     links.goes(LEFT);
-    assert_eq!(links.scene.fate(ip("10.1.0.1")), Some(NextHop::Unresolved));
+    assert_eq!(links.scene.fate(ip("10.1.0.1")), Some(NextHop::Unresolved(RIGHT)));
     assert_eq!(links.scene.tell(message(Verb::Get, "10.1.0.1")).unwrap().dst.to_string(), "10.0.0.0/8");
     links.scene.tell(message(Verb::Delete, "10.0.0.0/8")).unwrap();
     assert_eq!((links.scene.fate(ip("10.1.0.1")), links.is_found("10.1.0.1")), (None, false));

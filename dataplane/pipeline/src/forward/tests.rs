@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use boundary::{Mtu, PortState};
+use boundary::{Mtu, Policy, PortState};
 use lpm::{Change, FibWriter};
 use packet::ethernet::{EtherType, Header, MacAddr};
 use packet::{ipv4, ipv6};
@@ -34,6 +34,7 @@ pub(crate) fn state() -> ForwardingState {
         link_local: mac.link_local(),
         promiscuous: false,
         vlan: None,
+        policy: Policy::default(),
     };
     let neighbour = Adjacency {
         port: RIGHT,
@@ -42,7 +43,7 @@ pub(crate) fn state() -> ForwardingState {
     };
     let mut next_hops = vec![
         NextHop::Neighbour(neighbour),
-        NextHop::Unresolved,
+        NextHop::Unresolved(LEFT),
         NextHop::Local,
         NextHop::Blackhole,
         NextHop::Unreachable,

@@ -4,4 +4,5 @@
 //! An item may have several tests, here or in other crates. The files are the sections of that list.
 
 mod ipv4_header;
+mod martians;
 mod time_to_live;

@@ -16,7 +16,7 @@ fn divided(weights: &[(u16, u32)], seed: u64) -> ForwardingState {
     let mut state = state();
     let neighbour = |number: u16| Adjacency { port: PortId(number), mtu: Mtu::ETHERNET, header: [0; 14] };
     let hops = (0..16).map(|number| NextHop::Neighbour(neighbour(number)));
-    state.next_hops = hops.chain([NextHop::Group(GroupId(0)), NextHop::Unresolved]).collect();
+    state.next_hops = hops.chain([NextHop::Group(GroupId(0)), NextHop::Unresolved(RIGHT)]).collect();
     let share = |(number, weight): &(u16, u32)| Share {
         next_hop: NextHopId::new(u32::from(*number)),
         name: scramble(u64::from(*number)),
@@ -112,8 +112,12 @@ fn rfc_167_only_the_flows_of_a_member_that_leaves_move() {
 fn a_member_that_is_not_found_yet_is_the_control_thread_s_and_the_others_are_not_disturbed() {
     let mut state = divided(&[(1, 1), (2, 1)], 1);
     let before = ways(&state, false);
-    state.next_hops =
-        state.next_hops.iter().enumerate().map(|(n, hop)| if n == 2 { NextHop::Unresolved } else { *hop }).collect();
+    state.next_hops = state
+        .next_hops
+        .iter()
+        .enumerate()
+        .map(|(n, hop)| if n == 2 { NextHop::Unresolved(RIGHT) } else { *hop })
+        .collect();
     for (flow, way) in (0..200).zip(before) {
         let verdict = forward(&state, LEFT, &mut packet_of(flow, false, 8));
         let expected = if way == PortId(2) { Verdict::Punt(PuntReason::Unresolved) } else { Verdict::Transmit(way) };
