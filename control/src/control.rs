@@ -6,13 +6,14 @@
 use std::net::IpAddr;
 
 use boundary::{Counters, ForwardingState, Mtu, PortId, PortState, Publisher, Punt, PuntReason};
-use control_api::{ApiError, Link, Network, Reply, Request};
+use control_api::{ApiError, ErrorKind, Link, Network, Reply, Request};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
+use crate::asker::Asker;
 use crate::callouts::Callouts;
 use crate::cloning::RESOLVES_PER_SECOND;
 use crate::config::{self, Config};
-use crate::events::{ClientId, Events, Queue};
+use crate::events::{Cause, ClientId, Events, Queue};
 use crate::expiry::Wall;
 use crate::icmp::{Limits, Problem};
 use crate::limit::TokenBucket;
@@ -226,15 +227,40 @@ impl Control {
         }
     }
 
-    /// Decides a request. One that is refused leaves everything as it was; one that is not is visible to workers when
-    /// this returns.
+    /// Decides a request of ferryd's own. One that is refused leaves everything as it was; one that is not is visible to
+    /// workers when this returns.
     ///
     /// # Errors
     ///
     /// Why it is refused.
     pub fn handle_request(&mut self, request: Request, now: Timestamp) -> Result<Reply, ApiError> {
+        self.handle_asked(request, Asker::ferryd(), now)
+    }
+
+    /// Decides somebody's request in the same way, and tells whoever follows what happens what came of it.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused.
+    pub fn handle_asked(&mut self, request: Request, asker: Asker, now: Timestamp) -> Result<Reply, ApiError> {
         self.wall.look(now);
-        let reply = match request {
+        self.routes.events.follow_from(Cause::of(&asker));
+        let about = self.routes.events.about(&request);
+        let reply = if request.is_change() && !asker.may_change {
+            Err(may_only_look())
+        } else {
+            self.decide(request, asker, now)
+        };
+        if let (Some(about), Err(refused)) = (about, &reply) {
+            self.routes.events.refused(about, refused.kind);
+        }
+        self.routes.events.follow_from(Cause::default());
+        self.publish();
+        reply
+    }
+
+    fn decide(&mut self, request: Request, asker: Asker, now: Timestamp) -> Result<Reply, ApiError> {
+        match request {
             Request::RouteAdd { to, target } => self.add_route(to, &target).map(|()| Reply::Done),
             Request::RouteReplace { to, target } => self.replace_route(to, &target).map(|()| Reply::Done),
             Request::RouteDel { to } => self.delete_route(to).map(|()| Reply::Done),
@@ -267,12 +293,11 @@ impl Control {
             }
             Request::TimerAdd { queue, to } => self.arm_route(&queue, to, now).map(|()| Reply::Done),
             Request::TimerClear { to } => self.clear_timers(to).map(Reply::TimersCleared),
+            Request::Monitor { fib, loopback } => self.follow_for(asker, fib, loopback).map(|()| Reply::Done),
             Request::Stats => Ok(Reply::Stats(self.stats(now))),
             Request::Drops => Ok(Reply::Drops(self.drops())),
             Request::Version => Ok(Reply::Version(Self::version())),
-        };
-        self.publish();
-        reply
+        }
     }
 
     /// Does what is due by `now`, shows workers what changed, and frees what they no longer use. As often as one likes.
@@ -297,9 +322,20 @@ impl Control {
 
     /// From now on what happens goes to this queue too: of all tables, or of one and what concerns all.
     ///
-    /// `deaf_to` does not hear of what follows from its own requests (`SO_USELOOPBACK` off).
-    pub fn follow(&mut self, queue: Queue, fib: Option<u16>, deaf_to: Option<ClientId>) {
-        self.routes.events.subscribe(queue, fib, deaf_to);
+    /// What follows from requests of `client`, who reads from it, goes there only with `loopback` (`SO_USELOOPBACK`).
+    pub fn follow(&mut self, queue: Queue, fib: Option<u16>, client: Option<ClientId>, loopback: bool) {
+        self.routes.events.subscribe(queue, fib, client, loopback);
+    }
+
+    fn follow_for(&mut self, asker: Asker, fib: Option<u16>, loopback: bool) -> Result<(), ApiError> {
+        if let Some(fib) = fib {
+            self.permitted_fib(fib)?;
+        }
+        let queue = asker.queue.ok_or_else(|| {
+            ApiError::new(ErrorKind::Invalid, "what happens is told over a connection, and there is none")
+        })?;
+        self.follow(queue, fib, asker.client, loopback);
+        Ok(())
     }
 
     /// The routes of all tables, to look up in.
@@ -380,6 +416,11 @@ impl std::fmt::Debug for Control {
 pub(crate) struct Turn<'a> {
     pub(crate) now: Timestamp,
     pub(crate) out: &'a mut dyn Outbox,
+}
+
+fn may_only_look() -> ApiError {
+    ApiError::new(ErrorKind::PermissionDenied, "this user may look, and may not change anything")
+        .with_hint("ask as root, or as the user that ferryd runs as")
 }
 
 /// A made-up station for an address: locally administered, the same every time, and telling which address it is for.

@@ -12,6 +12,7 @@
 //! The control thread around it is the only place with a clock. What is to happen later waits in [`timers`]; who follows what
 //! happens is told by [`events`].
 
+mod asker;
 mod callouts;
 mod cloning;
 pub mod config;
@@ -39,6 +40,7 @@ pub mod thread;
 mod time;
 pub mod timers;
 
+pub use asker::Asker;
 pub use callouts::{Called, TimerAction, TimerFn, TimerFnId};
 pub use cloning::{InterfaceHooks, MAX_CLONES, RESOLVES_PER_SECOND, RtRequest};
 pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};

@@ -76,7 +76,12 @@ impl Control {
             Verb::Get => self.entry_asked_for(message),
             Verb::Lock => self.lock_entry(message),
         }?;
-        Ok(self.shown_route(&entry))
+        let mut route = self.shown_route(&entry);
+        if let Some(detail) = &mut route.detail {
+            // Said by the answer alone: a route is not done (X32).
+            detail.flags |= RouteFlags::DONE;
+        }
+        Ok(route)
     }
 
     fn add_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
@@ -152,7 +157,7 @@ impl Control {
         let _held = held(&entry)?;
         let mut facts = entry.facts();
         facts.metrics.lock(message.inits, message.metrics.locks);
-        self.routes.change(&entry, facts);
+        self.routes.lock(&entry, facts);
         Ok(entry)
     }
 
@@ -160,11 +165,16 @@ impl Control {
     fn entry_asked_for(&self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
         if message.netmask.is_none() {
             let found = self.routes.towards(message.fib, message.dst).cloned();
-            return found.ok_or_else(|| self.nothing_leads_to(message.fib, message.dst));
+            let found = found.ok_or_else(|| self.nothing_leads_to(message.fib, message.dst))?;
+            self.routes.events.got(&found);
+            return Ok(found);
         }
         let network = destination(message)?;
         let found = self.routes.first(message.fib, network).cloned();
-        found.ok_or_else(|| ApiError::new(ErrorKind::NotFound, format!("no route leads to {network}")))
+        let found =
+            found.ok_or_else(|| ApiError::new(ErrorKind::NotFound, format!("no route leads to {network}")))?;
+        self.routes.events.got(&found);
+        Ok(found)
     }
 
     /// What to say to who asks for the way to an address that no route leads to.
@@ -357,7 +367,7 @@ fn is_pinned(entry: &RouteEntry) -> bool {
 }
 
 /// The network that a message is about: bits beyond its mask do not count, and a host has no mask.
-fn destination(message: &RouteMessage) -> Result<Network, ApiError> {
+pub(crate) fn destination(message: &RouteMessage) -> Result<Network, ApiError> {
     let is_host = message.flags.is_some_and(|flags| flags.contains(RouteFlags::HOST));
     let network = match (message.dst, message.netmask) {
         (dst, None) => Some(Network::host(dst)),

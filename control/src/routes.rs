@@ -159,7 +159,19 @@ impl Routes {
     }
 
     /// A route that is in its table says something else from now on.
-    pub(crate) fn change(&mut self, entry: &Arc<RouteEntry>, mut facts: Facts) {
+    pub(crate) fn change(&mut self, entry: &Arc<RouteEntry>, facts: Facts) {
+        self.say(entry, facts);
+        self.events.changed(entry);
+        self.delete_clones_of(entry, false);
+    }
+
+    /// Other metrics of a route are locked from now on.
+    pub(crate) fn lock(&mut self, entry: &Arc<RouteEntry>, facts: Facts) {
+        self.say(entry, facts);
+        self.events.locked(entry);
+    }
+
+    fn say(&mut self, entry: &Arc<RouteEntry>, mut facts: Facts) {
         self.say_if_up(&mut facts);
         let next_hop = self.hold(facts);
         let (before, led) = (entry.next_hop(), entry.facts().leads);
@@ -173,9 +185,7 @@ impl Routes {
         self.leave_gateway(entry.fib(), led);
         self.doubt_gateways(entry.fib(), entry.prefix());
         self.clones.unmark(entry);
-        self.events.changed(entry);
         self.expiry.follow(entry);
-        self.delete_clones_of(entry, false);
     }
 
     /// A route is up if what it leads through has a link.

@@ -12,7 +12,11 @@
 //! so a client that hangs, that sends half a line or that takes no answer costs a task for a while and then nothing. What
 //! cannot be a request is refused here and never reaches the control thread.
 //!
-//! Who may connect is up to the socket's file: mode 0660, so its owner and its group.
+//! Who may connect is up to the socket's file: mode 0660, so its owner and its group. Who may change anything is up to who
+//! he is, as the kernel tells: root, or the user that ferryd runs as. All others may look.
+//!
+//! A client that follows what happens ([`Request::Monitor`]) is told over the same connection, between the answers to what
+//! else it asks. It may be as silent as it likes; when it takes nothing for as long as a slow client may, it is let go.
 
 mod socket;
 #[cfg(test)]
@@ -20,11 +24,13 @@ mod tests;
 
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use control_api::{ApiError, ErrorKind, Reply, Request, wire};
+use control_api::{ApiError, ErrorKind, Reply, Request, RouteEvent, Told, wire};
 use crossbeam::channel::{Sender, TrySendError};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -35,6 +41,9 @@ use tokio::time::timeout;
 pub use socket::ServerError;
 use socket::SocketFile;
 
+use crate::asker::Asker;
+use crate::events::{self, ClientId, Heard, Subscription};
+
 /// A client's request on its way to the control thread, and where its answer goes.
 ///
 /// The client may be gone by the time there is an answer; sending it then fails, and that is nothing to worry about.
@@ -42,6 +51,8 @@ use socket::SocketFile;
 pub struct Asked {
     /// What it asks.
     pub request: Request,
+    /// Who asks.
+    pub asker: Asker,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Reply, ApiError>>,
 }
@@ -73,7 +84,8 @@ impl Server {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
         let (stop, stopping) = watch::channel(false);
-        let hall = Hall { control, limits, stopping };
+        let (owner, clients) = (socket.owner(), Arc::default());
+        let hall = Hall { control, limits, stopping, owner, clients };
         let serve = move || runtime.block_on(hall.serve(listener, socket));
         let thread = std::thread::Builder::new().name("api".to_owned()).spawn(serve).map_err(ServerError::Thread)?;
         Ok(Self { stop, thread: Some(thread) })
@@ -130,6 +142,18 @@ struct Hall {
     control: Sender<Asked>,
     limits: Limits,
     stopping: watch::Receiver<bool>,
+    /// The user that ferryd runs as.
+    owner: u32,
+    /// Clients there ever were: the next one's number.
+    clients: Arc<AtomicU64>,
+}
+
+/// A client, as far as all that it asks has in common.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    id: ClientId,
+    pid: u32,
+    may_change: bool,
 }
 
 impl Hall {
@@ -174,27 +198,59 @@ impl Hall {
     /// Serves one client until it leaves, or has to.
     async fn attend(self, stream: UnixStream) {
         let mut stopping = self.stopping.clone();
+        let client = self.met(&stream);
         let (read, mut write) = stream.into_split();
         let mut read = BufReader::new(read);
+        let mut followed = None;
         loop {
-            let line = tokio::select! {
-                biased;
-                _stop = stopping.wait_for(|stopping| *stopping) => return,
-                line = self.next_line(&mut read) => line,
+            let mut next = pin!(self.next_line(&mut read, followed.is_some()));
+            let line = loop {
+                let told = tokio::select! {
+                    biased;
+                    _stop = stopping.wait_for(|stopping| *stopping) => return,
+                    line = &mut next => break line,
+                    told = next_told(&mut followed) => told,
+                };
+                match told {
+                    Some(lines) if self.send(&mut write, &lines).await.is_ok() => {}
+                    Some(_) | None => return,
+                }
             };
             let (answer, leaves) = match line {
-                Line::Complete(line) => (self.answer(&line).await, false),
-                Line::Unacceptable(refusal) => (Err(refusal), true),
+                Line::Complete(line) => (self.answer(&line, client, &mut followed).await, false),
+                Line::Unacceptable(refusal) => (wire::answer_line(&Err(refusal)), true),
                 Line::None => return,
             };
-            if self.send(&mut write, &wire::answer_line(&answer)).await.is_err() || leaves {
+            if self.send(&mut write, &answer).await.is_err() || leaves {
                 return;
             }
         }
     }
 
+    /// Who has come.
+    fn met(&self, stream: &UnixStream) -> Client {
+        // Relaxed: all that matters is that no two are the same.
+        let id = ClientId(self.clients.fetch_add(1, Ordering::Relaxed));
+        match stream.peer_cred() {
+            Ok(who) => Client {
+                id,
+                pid: who.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0),
+                may_change: may_change(who.uid(), self.owner),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "a client that the kernel does not tell of may only look");
+                Client { id, pid: 0, may_change: false }
+            }
+        }
+    }
+
     /// Reads a line. The end of the stream ends one, too: of an object that was cut off, no part is an object.
-    async fn next_line(&self, read: &mut (impl AsyncBufReadExt + Unpin)) -> Line {
+    ///
+    /// One that follows what happens may take as long as it likes before it begins one.
+    async fn next_line(&self, read: &mut (impl AsyncBufReadExt + Unpin), follows: bool) -> Line {
+        if follows && read.fill_buf().await.is_err() {
+            return Line::None;
+        }
         let mut line = Vec::new();
         let mut bounded = read.take(wire::MAX_REQUEST_BYTES as u64 + 1);
         match timeout(self.limits.idle, bounded.read_until(b'\n', &mut line)).await {
@@ -212,11 +268,37 @@ impl Hall {
         }
     }
 
-    /// What the control thread says to a line; or what is said in its place.
-    async fn answer(&self, line: &[u8]) -> Result<Reply, ApiError> {
-        let request = wire::read_request(line)?;
+    /// What is answered to a line. A client that wants to follow what happens is told by what is in `followed` then.
+    async fn answer(&self, line: &[u8], client: Client, followed: &mut Option<Subscription>) -> String {
+        let (seq, answer) = match wire::read_numbered_request(line) {
+            Ok((seq, request)) => (seq, self.ask(request, seq, client, followed).await),
+            Err((seq, refused)) => (seq, Err(refused)),
+        };
+        wire::numbered_answer_line(seq, &answer)
+    }
+
+    /// What the control thread says; or what is said in its place.
+    async fn ask(
+        &self,
+        request: Request,
+        seq: u32,
+        client: Client,
+        followed: &mut Option<Subscription>,
+    ) -> Result<Reply, ApiError> {
+        let wants_to_follow = matches!(request, Request::Monitor { .. });
+        let (queue, subscription) = wants_to_follow.then(events::queue).unzip();
+        let Client { id, pid, may_change } = client;
+        let asker = Asker { client: Some(id), pid, seq, may_change, queue };
+        let reply = self.decided(request, asker).await?;
+        if subscription.is_some() {
+            *followed = subscription;
+        }
+        Ok(reply)
+    }
+
+    async fn decided(&self, request: Request, asker: Asker) -> Result<Reply, ApiError> {
         let (reply, answer) = oneshot::channel();
-        match self.control.try_send(Asked { request, reply }) {
+        match self.control.try_send(Asked { request, asker, reply }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(ApiError::new(ErrorKind::Busy, "too many requests wait already")),
             Err(TrySendError::Disconnected(_)) => return Err(stopping()),
@@ -257,9 +339,33 @@ enum Line {
     None,
 }
 
+/// Whether this user may change anything, on a ferryd that runs as `owner`.
+const fn may_change(user: u32, owner: u32) -> bool {
+    user == ROOT || user == owner
+}
+
+/// Waits for something to tell: all that there is then, in lines. Nothing, if nobody will ever tell anything more.
+async fn next_told(followed: &mut Option<Subscription>) -> Option<String> {
+    let Some(subscription) = followed else { return std::future::pending().await };
+    let mut lines = told_line(subscription.next().await?);
+    while lines.len() < PIECE_BYTES
+        && let Some(heard) = subscription.try_next()
+    {
+        lines.push_str(&told_line(heard));
+    }
+    Some(lines)
+}
+
+fn told_line(heard: Heard) -> String {
+    let event = RouteEvent::clone(&heard.event);
+    wire::answer_line(&Ok(Reply::Event(Told { lost: heard.lost, event })))
+}
+
 fn stopping() -> ApiError {
     ApiError::new(ErrorKind::ShuttingDown, "ferryd is stopping")
 }
+
+const ROOT: u32 = 0;
 
 const RETRY_ACCEPT: Duration = Duration::from_millis(100);
 

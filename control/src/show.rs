@@ -19,7 +19,10 @@ impl Control {
     /// The route a packet to `address` takes.
     pub(crate) fn route_to(&self, address: IpAddr) -> Result<Route, ApiError> {
         match self.routes.towards(MAIN, address) {
-            Some(entry) => Ok(self.shown_route(entry)),
+            Some(entry) => {
+                self.routes.events.got(entry);
+                Ok(self.shown_route(entry))
+            }
             None => Err(self.nothing_leads_to(MAIN, address)),
         }
     }

@@ -149,7 +149,7 @@ fn wait_for_requests(requests: &Receiver<Asked>, nap: Duration) -> impl Iterator
 }
 
 fn answer(control: &mut Control, asked: Asked, epoch: Instant) {
-    let answer = control.handle_request(asked.request, Timestamp::ZERO + epoch.elapsed());
+    let answer = control.handle_asked(asked.request, asked.asker, Timestamp::ZERO + epoch.elapsed());
     // The client may be gone, and that is its own business.
     let _gone = asked.reply.send(answer);
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{ApiError, ErrorKind};
+use crate::event::Told;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::wire;
@@ -61,6 +62,38 @@ impl Client {
         }
     }
 
+    /// Follows what happens from now on, in one table or in all; [`Client::next_event`] tells.
+    ///
+    /// # Errors
+    ///
+    /// When ferryd refuses, or no answer comes.
+    pub fn follow(&mut self, fib: Option<u16>) -> Result<(), ApiError> {
+        match self.ask(&Request::Monitor { fib, loopback: true })? {
+            Reply::Done => Ok(()),
+            _another => {
+                Err(ApiError::new(ErrorKind::Internal, "ferryd answered another question than the one it was asked"))
+            }
+        }
+    }
+
+    /// Waits for the next event, however long it takes.
+    ///
+    /// # Errors
+    ///
+    /// When ferryd hangs up.
+    pub fn next_event(&mut self) -> Result<Told, ApiError> {
+        let forever = self.stream.get_mut().set_read_timeout(None);
+        let mut line = String::new();
+        match forever.and_then(|()| self.stream.by_ref().take(MAX_ANSWER_BYTES).read_line(&mut line)) {
+            Ok(_length) if line.ends_with('\n') => match wire::read_answer(&line)? {
+                Reply::Event(told) => Ok(told),
+                _another => Err(ApiError::new(ErrorKind::Internal, "ferryd told something else than what happened")),
+            },
+            Ok(_length) => Err(self.hung_up()),
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
     fn lost(&self, error: &io::Error) -> ApiError {
         let path = self.path.display();
         match error.kind() {
@@ -97,7 +130,7 @@ fn no_connection(path: &Path, error: &io::Error) -> ApiError {
         }
         io::ErrorKind::PermissionDenied => {
             ApiError::new(ErrorKind::PermissionDenied, format!("this user may not talk to ferryd at `{shown}`"))
-                .with_hint("run as root, or as a member of the socket's group")
+                .with_hint("run as root; or, to look only, as a member of the socket's group")
         }
         _other => ApiError::new(ErrorKind::NotRunning, format!("cannot connect to ferryd at `{shown}`: {error}"))
             .with_hint(start),

@@ -73,6 +73,8 @@ kinds! {
     Invalid = "invalid", exit 3;
     /// A destination and a gateway of different families.
     FamilyMismatch = "family_mismatch", exit 3;
+    /// A command, or a verb, that nobody here knows.
+    NotSupported = "not_supported", exit 3;
     /// A request, or the answer to it, is longer than a line may be.
     TooLarge = "too_large", exit 3;
     /// The other side speaks another version of the protocol.
@@ -99,7 +101,7 @@ kinds! {
     ShuttingDown = "shutting_down", exit 10;
     /// Nobody listens on the socket.
     NotRunning = "not_running", exit 10;
-    /// The socket may not be used by this user.
+    /// This user may not use the socket, or may only look.
     PermissionDenied = "permission_denied", exit 11;
 }
 
@@ -108,6 +110,7 @@ impl ErrorKind {
     pub const fn errno(self) -> Option<&'static str> {
         match self {
             Self::Invalid | Self::FamilyMismatch => Some("EINVAL"),
+            Self::NotSupported => Some("EOPNOTSUPP"),
             Self::UnsupportedVersion => Some("EPROTONOSUPPORT"),
             Self::Exists => Some("EEXIST"),
             Self::NotFound => Some("ESRCH"),

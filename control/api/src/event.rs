@@ -66,6 +66,17 @@ pub struct RouteEvent {
     pub metrics: RouteMetrics,
 }
 
+/// An event, as one who follows what happens is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// How many events before this one he was not told, because he had not read those before them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lost: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: RouteEvent,
+}
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

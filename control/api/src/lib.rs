@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A line is a JSON object; each [`Request`] gets one line back, in order, a [`Reply`] or an [`ApiError`] ([`wire`] has
-//! the rules). Whoever can open the socket can speak it with a shell; [`client`] does it in Rust and blocks.
+//! the rules). Between them come the events of whoever follows what happens ([`Request::Monitor`]). Whoever can open the socket can speak it with a shell; [`client`] does it in Rust and blocks.
 //!
 //! The words are those of `ip(8)`, and where `ip -j` has an object for a thing, its fields have the same names here.
 //! Names of ports and reasons are text: this crate is all a client links, and it knows neither ports nor workers.
@@ -29,7 +29,7 @@ mod timer;
 pub mod wire;
 
 pub use error::{ApiError, ErrorKind};
-pub use event::{EventKind, RouteEvent};
+pub use event::{EventKind, RouteEvent, Told};
 pub use flags::RouteFlags;
 pub use interface_address::{InterfaceAddress, InterfaceAddressError};
 pub use message::{RouteMessage, Verb};

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use packet::ethernet::MacAddr;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Told;
 use crate::flags::RouteFlags;
 use crate::interface_address::InterfaceAddress;
 use crate::metrics::RouteMetrics;
@@ -37,6 +38,8 @@ pub enum Reply {
     Stats(Stats),
     /// Every reason once, in the order of the checks that give it.
     Drops(Vec<Drop>),
+    /// Something happened; the answer to no request, but to having asked to follow.
+    Event(Told),
     /// Who is there.
     Version(Version),
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use packet::ethernet::MacAddr;
 use serde::{Deserialize, Serialize};
 
-use crate::message::RouteMessage;
+use crate::message::{RouteMessage, Verb};
 use crate::network::{Family, Network};
 use crate::reply::Route;
 use crate::timer::QueueName;
@@ -148,12 +148,62 @@ pub enum Request {
         /// Which route.
         to: Network,
     },
+    /// Follows what happens from now on. Answered [`crate::Reply::Done`], and then by a [`crate::Reply::Event`] for each
+    /// event for as long as the connection lasts; more can be asked over it meanwhile.
+    Monitor {
+        /// Only what concerns this table, and what concerns all; every table if none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fib: Option<u16>,
+        /// Whether to be told of what one has asked for oneself over this connection (`SO_USELOOPBACK`).
+        #[serde(default = "yes", skip_serializing_if = "goes_without_saying")]
+        loopback: bool,
+    },
     /// What was counted, and how the process is. Answered [`crate::Reply::Stats`].
     Stats,
     /// What was dropped and why. Answered [`crate::Reply::Drops`].
     Drops,
     /// Whether anybody is there, and who. Answered [`crate::Reply::Version`].
     Version,
+}
+
+impl Request {
+    /// Whether it asks for a change, which takes more than being able to ask.
+    pub const fn is_change(&self) -> bool {
+        match self {
+            Self::RouteAdd { .. }
+            | Self::RouteReplace { .. }
+            | Self::RouteDel { .. }
+            | Self::RouteFlush { .. }
+            | Self::PortSet { .. }
+            | Self::NeighAdd { .. }
+            | Self::NeighReplace { .. }
+            | Self::NeighDel { .. }
+            | Self::NeighFlush { .. }
+            | Self::TimerCreate { .. }
+            | Self::TimerChange { .. }
+            | Self::TimerDestroy { .. }
+            | Self::TimerAdd { .. }
+            | Self::TimerClear { .. } => true,
+            Self::RouteMessage(message) => !matches!(message.verb, Verb::Get),
+            Self::RouteGet { .. }
+            | Self::RouteShow { .. }
+            | Self::NeighShow { .. }
+            | Self::PortShow { .. }
+            | Self::TimerList
+            | Self::Monitor { .. }
+            | Self::Stats
+            | Self::Drops
+            | Self::Version => false,
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn goes_without_saying(loopback: &bool) -> bool {
+    *loopback
 }
 
 /// Where a route leads.
@@ -287,6 +337,11 @@ mod tests {
             (
                 Request::TimerAdd { queue: "short".parse().unwrap(), to: "::/0".parse().unwrap() },
                 r#"{"command":"timer_add","queue":"short","to":"::/0"}"#,
+            ),
+            (Request::Monitor { fib: None, loopback: true }, r#"{"command":"monitor"}"#),
+            (
+                Request::Monitor { fib: Some(1), loopback: false },
+                r#"{"command":"monitor","fib":1,"loopback":false}"#,
             ),
             (Request::Stats, r#"{"command":"stats"}"#),
         ];

@@ -2,7 +2,10 @@
 //!
 //! A line is one JSON object and ends with a newline; within JSON, newlines are escaped, so a reader needs no more than
 //! to look for one. The version stands first: it is read before what it says how to read, so that a request from
-//! another year is refused for that and not for a field.
+//! another year is refused for that and not for a field. Whoever gives his requests a number, `seq`, finds it in the
+//! answers, and in the events that follow from them.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -10,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::error::{ApiError, ErrorKind};
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::text::is_default;
 
 /// The version of the protocol; it changes when an old client would misread a new answer.
 pub const VERSION: u32 = 1;
@@ -19,12 +23,17 @@ pub const MAX_REQUEST_BYTES: usize = 1 << 20;
 
 /// Writes `request` as a line, newline included.
 pub fn request_line(request: &Request) -> String {
-    line(&Envelope { version: VERSION, request })
+    line(&Envelope { version: VERSION, seq: 0, request })
 }
 
 /// Writes an answer as a line, newline included.
 pub fn answer_line(answer: &Result<Reply, ApiError>) -> String {
-    line(&Answer { version: VERSION, ok: answer.as_ref().ok(), error: answer.as_ref().err() })
+    numbered_answer_line(0, answer)
+}
+
+/// The same with the number of the request it answers; 0 if that had none.
+pub fn numbered_answer_line(seq: u32, answer: &Result<Reply, ApiError>) -> String {
+    line(&Answer { version: VERSION, seq, ok: answer.as_ref().ok(), error: answer.as_ref().err() })
 }
 
 /// Reads a request from a line.
@@ -33,16 +42,53 @@ pub fn answer_line(answer: &Result<Reply, ApiError>) -> String {
 ///
 /// The [`ApiError`] to answer with.
 pub fn read_request(line: &[u8]) -> Result<Request, ApiError> {
+    read_numbered_request(line).map(|(_seq, request)| request).map_err(|(_seq, refused)| refused)
+}
+
+/// The same with the number that the asker gave it, which its answer bears too; 0 if he gave none.
+///
+/// # Errors
+///
+/// The [`ApiError`] to answer with, and the number as far as it could be read.
+pub fn read_numbered_request(line: &[u8]) -> Result<(u32, Request), (u32, ApiError)> {
+    let envelope = read_envelope(line).map_err(|refused| (0, refused))?;
+    let seq = envelope.seq;
+    if envelope.version != VERSION {
+        return Err((seq, other_version("the request", envelope.version)));
+    }
+    match serde_json::from_str(envelope.request.get()) {
+        Ok(request) => Ok((seq, request)),
+        Err(error) => Err((seq, senseless(envelope.request, &error))),
+    }
+}
+
+fn read_envelope(line: &[u8]) -> Result<Envelope<&RawValue>, ApiError> {
     let not_json = |error| {
         ApiError::new(ErrorKind::Invalid, format!("the line is not a request: {error}"))
             .with_hint(format!("write one like {}", request_line(&Request::Stats).trim_end()))
     };
-    let envelope: Envelope<&RawValue> = serde_json::from_slice(line).map_err(not_json)?;
-    if envelope.version != VERSION {
-        return Err(other_version("the request", envelope.version));
-    }
-    serde_json::from_str(envelope.request.get())
-        .map_err(|error| ApiError::new(ErrorKind::Invalid, format!("the request makes no sense: {error}")))
+    serde_json::from_slice(line).map_err(not_json)
+}
+
+/// What is no request: a word that nobody here knows, in the place of the command or the verb, or anything else.
+fn senseless(request: &RawValue, error: &serde_json::Error) -> ApiError {
+    let what = error.to_string();
+    let asks = serde_json::from_str::<Asks<'_>>(request.get()).unwrap_or_default();
+    let is_unknown = |word: &str| what.starts_with(&format!("unknown variant `{word}`"));
+    let kind = match [asks.command, asks.verb].into_iter().flatten().any(|word| is_unknown(&word)) {
+        true => ErrorKind::NotSupported,
+        false => ErrorKind::Invalid,
+    };
+    ApiError::new(kind, format!("the request makes no sense: {what}"))
+}
+
+/// The words that say what to do.
+#[derive(Default, Deserialize)]
+struct Asks<'line> {
+    #[serde(borrow)]
+    command: Option<Cow<'line, str>>,
+    #[serde(borrow)]
+    verb: Option<Cow<'line, str>>,
 }
 
 /// Reads an answer from a line.
@@ -68,12 +114,16 @@ pub fn read_answer(line: &str) -> Result<Reply, ApiError> {
 #[derive(Serialize, Deserialize)]
 struct Envelope<T> {
     version: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    seq: u32,
     request: T,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Answer<T, E> {
     version: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    seq: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     ok: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +170,7 @@ mod tests {
             ("",                                                      ErrorKind::Invalid),
             ("GET / HTTP/1.1",                                        ErrorKind::Invalid),
             (r#"{"version":1}"#,                                      ErrorKind::Invalid),
-            (r#"{"version":1,"request":{"command":"reboot"}}"#,       ErrorKind::Invalid),
+            (r#"{"version":1,"request":{"command":"reboot"}}"#,       ErrorKind::NotSupported),
             (r#"{"version":1,"request":{"command":"route_del","to":"10.0.0.1/8"}}"#, ErrorKind::Invalid),
             (r#"{"version":2,"request":{"command":"of tomorrow"}}"#,  ErrorKind::UnsupportedVersion),
         ];
@@ -130,6 +180,25 @@ mod tests {
         assert_eq!(read_request(b"\xff\xfe\n").unwrap_err().kind, ErrorKind::Invalid);
         let deep = "[".repeat(100_000);
         assert_eq!(read_request(deep.as_bytes()).unwrap_err().kind, ErrorKind::Invalid);
+    }
+
+    // holds X37
+    #[test]
+    fn ms_12_a_message_of_another_version_length_or_type_is_refused_for_that() {
+        let get = r#"{"version":1,"seq":7,"request":{"command":"route_message","verb":"get","dst":"10.0.0.1"}}"#;
+        assert_eq!(read_numbered_request(get.as_bytes()).map(|(seq, _get)| seq), Ok(7));
+        #[rustfmt::skip]
+        let wrong = [
+            (get.replace("\"version\":1", "\"version\":4"),  7, ErrorKind::UnsupportedVersion, "EPROTONOSUPPORT"),
+            (get[..get.len() - 9].to_owned(),              0, ErrorKind::Invalid,            "EINVAL"),
+            (format!("{get}{get}"),                        0, ErrorKind::Invalid,            "EINVAL"),
+            (get.replace("\"get\"", "\"type 99\""),        7, ErrorKind::NotSupported,       "EOPNOTSUPP"),
+            (get.replace("10.0.0.1", "type 99"),           7, ErrorKind::Invalid,            "EINVAL"),
+        ];
+        for (line, seq, kind, errno) in wrong {
+            let (answers, refused) = read_numbered_request(line.as_bytes()).unwrap_err();
+            assert_eq!((answers, refused.kind, refused.kind.errno()), (seq, kind, Some(errno)), "{line}");
+        }
     }
 
     proptest::proptest! {

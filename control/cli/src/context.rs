@@ -58,11 +58,25 @@ impl Context {
 
     /// What ferryd answers.
     pub(crate) fn ask(&self, request: &Request) -> Result<Reply, Failure> {
-        Ok(Client::connect(&self.common.socket, PATIENCE)?.ask(request)?)
+        Ok(self.client()?.ask(request)?)
+    }
+
+    /// A connection to ferryd.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::connect(&self.common.socket, PATIENCE)?)
     }
 
     /// Prints `answer` as JSON, or what `human` makes of it.
     pub(crate) fn say(&self, answer: &impl Serialize, human: impl FnOnce(Paint) -> String) -> Result<(), Failure> {
+        self.say_also(answer, human).map(|_printed| ())
+    }
+
+    /// The same of one of many.
+    pub(crate) fn say_also(
+        &self,
+        answer: &impl Serialize,
+        human: impl FnOnce(Paint) -> String,
+    ) -> Result<Printed, Failure> {
         let text = if self.json() {
             let mut line = serde_json::to_string(answer).map_err(|error| Failure::internal(error.to_string()))?;
             line.push('\n');
@@ -75,14 +89,24 @@ impl Context {
 }
 
 /// Prints to standard output. A reader that has seen enough, as `head` does, is no failure.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<Printed, Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::internal(format!("cannot write the answer: {error}")))
         }
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(Printed::ToSomebody),
+        Err(_) => Ok(Printed::ToNobody),
     }
+}
+
+/// Whether anybody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Printed {
+    /// Somebody does.
+    ToSomebody,
+    /// Nobody does any more.
+    ToNobody,
 }
 
 /// Longer than ferryd lets its control thread think, so that its own word for that arrives.

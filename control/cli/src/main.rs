@@ -10,6 +10,7 @@
 mod context;
 mod drops;
 mod failure;
+mod monitor;
 mod neigh;
 mod port;
 mod replay;
@@ -59,6 +60,8 @@ enum Noun {
     Port(port::Port),
     /// Timers that delete routes: queues of them, and which routes are on one.
     Timer(timer::Timer),
+    /// What happens to routes, addresses and links, as it happens: a line for each event, until Ctrl-C.
+    Monitor(monitor::Monitor),
     /// What became of packets, by worker.
     Stats,
     /// What was dropped, and why.
@@ -76,6 +79,7 @@ impl Noun {
             Self::Neigh(neigh) => neigh.run(context),
             Self::Port(port) => port.run(context),
             Self::Timer(timer) => timer.run(context),
+            Self::Monitor(monitor) => monitor.run(context),
             Self::Stats => stats::run(context),
             Self::Drops(drops) => drops.run(context),
             Self::Replay(replay) => replay.run(context),
@@ -90,7 +94,7 @@ Exit codes:
    0  done
    1  internal, unknown: a defect, or the output could not be written
    2  usage: the command line could not be read
-   3  invalid, family_mismatch, too_large, unsupported_version
+   3  invalid, family_mismatch, not_supported, too_large, unsupported_version
    4  exists
    5  not_found
    6  unreachable_gateway, gateway_itself, gateway_loop

@@ -596,3 +596,58 @@ fn a_replay_with_a_wrong_configuration_shows_the_line_to_people_and_names_it_to_
     assert!(said.stdout.contains("`; line 3, column 10: `eth0` is not a device of DPDK\"}}"), "{said:?}");
     assert_eq!((said.stderr.as_str(), said.exit_code), ("", 3));
 }
+
+fn events() -> String {
+    let add = RouteEvent {
+        flags: RouteFlags::UP | RouteFlags::DONE | RouteFlags::GATEWAY | RouteFlags::STATIC,
+        seq: 3,
+        pid: 4711,
+        dst: Some("10.0.0.0/8".parse().unwrap()),
+        gateway: Some("192.0.2.2".parse().unwrap()),
+        dev: Some("left".to_owned()),
+        ..RouteEvent::new(EventKind::Add, Some(0))
+    };
+    let refused = RouteEvent {
+        errno: Some("EEXIST".into()),
+        dst: Some("10.0.0.0/8".parse().unwrap()),
+        ..RouteEvent::new(EventKind::Add, Some(0))
+    };
+    let link = RouteEvent {
+        dev: Some("left".to_owned()),
+        operstate: Some(Link::Down),
+        mtu: Some(1500),
+        ..RouteEvent::new(EventKind::IfInfo, None)
+    };
+    let told = [(0, add), (2, refused), (0, link)].map(|(lost, event)| Ok(Reply::Event(Told { lost, event })));
+    let answers = std::iter::once(Ok(Reply::Done)).chain(told);
+    answers.map(|answer| wire::answer_line(&answer)).collect()
+}
+
+// holds S3.01
+#[test]
+fn ms_04_what_happens_is_a_line_each_for_a_person_and_for_a_program() {
+    let ferryd = Ferryd::that_writes(events());
+    let said = ferryd.told("monitor --fib 1");
+    assert_eq!(
+        said.stdout,
+        "add 10.0.0.0/8 via 192.0.2.2 dev left flags UGS table 0 pid 4711 seq 3\n\
+         (2 events lost)\n\
+         add 10.0.0.0/8 table 0 failed EEXIST\n\
+         ifinfo dev left link DOWN mtu 1500\n"
+    );
+    assert_eq!(said.exit_code, 10, "ferryd hung up: {}", said.stderr);
+    assert_eq!(ferryd.asked.recv(), Ok(Request::Monitor { fib: Some(1), loopback: true }));
+
+    let said = ferryd.told("monitor --json");
+    let lines: Vec<_> = said.stdout.lines().collect();
+    assert_eq!(
+        lines[..3],
+        [
+            "{\"type\":\"add\",\"fib\":0,\"flags\":[\"up\",\"gateway\",\"done\",\"static\"],\"seq\":3,\"pid\":4711,\
+             \"dst\":\"10.0.0.0/8\",\"gateway\":\"192.0.2.2\",\"dev\":\"left\"}",
+            "{\"lost\":2,\"type\":\"add\",\"fib\":0,\"errno\":\"EEXIST\",\"dst\":\"10.0.0.0/8\"}",
+            "{\"type\":\"ifinfo\",\"dev\":\"left\",\"operstate\":\"DOWN\",\"mtu\":1500}",
+        ]
+    );
+    assert!(lines[3].starts_with("{\"error\":{\"kind\":\"shutting_down\""), "and an error is JSON too: {}", lines[3]);
+}

@@ -9,28 +9,53 @@
 //! that goes, by whoever notices it, with [`Events::emit`]. While nobody listens an event is not even built: one load of a
 //! count is all it costs. When somebody does, it is built once and shared.
 //!
+//! A request for a route is told with its answer, done or refused, to whoever asked and to everybody else; but the answer
+//! to a mere question only to him.
+//!
 //! Nobody is waited for. A queue that is full loses what comes next, and its subscriber is told how much before the next
 //! event that he gets: he then asks for what he follows as a whole. So one who never reads costs the memory of
 //! [`QUEUE_EVENTS`] events and no time.
 
 mod queue;
+mod subject;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use boundary::PortId;
-use control_api::{EventCounts, EventKind, InterfaceAddress, Link, Network, RouteEvent, RouteFlags, RouteMetrics};
+use control_api::{
+    ErrorKind, EventCounts, EventKind, InterfaceAddress, Link, Network, Request, RouteEvent, RouteFlags, RouteMetrics,
+};
 
+use crate::asker::Asker;
 use crate::expiry::Ahead;
 use crate::rib::Way;
 use crate::route::RouteEntry;
 use queue::Subscriber;
+pub(crate) use subject::Subject;
+
 pub use queue::{Heard, QUEUE_EVENTS, Queue, Subscription, queue};
 
 /// A client, as long as it is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientId(pub u64);
+
+/// Whose request something follows from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// Who asked; nobody, if it happened by itself.
+    client: Option<ClientId>,
+    pid: u32,
+    seq: u32,
+}
+
+impl Cause {
+    pub(crate) const fn of(asker: &Asker) -> Self {
+        Self { client: asker.client, pid: asker.pid, seq: asker.seq }
+    }
+}
 
 /// Where events go.
 #[derive(Debug, Default)]
@@ -42,6 +67,7 @@ pub(crate) struct Events {
     subscribers: Mutex<Vec<Subscriber>>,
     /// How many they are.
     listening: AtomicUsize,
+    cause: Cause,
     built: AtomicU64,
     lost: AtomicU64,
 }
@@ -54,17 +80,32 @@ impl Events {
 
     /// From now on events go to this queue too: those of all tables and of `fib`, or of every table if none is named.
     ///
-    /// What follows from `deaf_to`'s own requests does not.
-    pub(crate) fn subscribe(&mut self, queue: Queue, fib: Option<u16>, deaf_to: Option<ClientId>) {
+    /// What follows from requests of `client`, who reads from it, only with `loopback`.
+    pub(crate) fn subscribe(&mut self, queue: Queue, fib: Option<u16>, client: Option<ClientId>, loopback: bool) {
         let subscribers = self.subscribers.get_mut().unwrap_or_else(PoisonError::into_inner);
-        subscribers.push(Subscriber::new(queue, fib, deaf_to));
+        subscribers.push(Subscriber::new(queue, fib, client, loopback));
         *self.listening.get_mut() = subscribers.len();
+    }
+
+    /// What happens from now on follows from this request, or from none.
+    pub(crate) fn follow_from(&mut self, cause: Cause) {
+        self.cause = cause;
+    }
+
+    /// What a request for a route is about, in case it is refused; nothing while nobody would be told.
+    pub(crate) fn about(&self, request: &Request) -> Option<Subject> {
+        if self.are_followed() { Subject::of(request) } else { None }
+    }
+
+    /// Whether anybody listens.
+    pub(crate) fn are_followed(&self) -> bool {
+        // Relaxed: whoever begins to listen just now hears of what happens after, and this may have happened before.
+        self.listening.load(Ordering::Relaxed) > 0
     }
 
     /// Tells everybody who wants to know; builds the event only if there is somebody.
     pub(crate) fn emit(&self, build: impl FnOnce(&Self) -> RouteEvent) {
-        // Relaxed: whoever begins to listen just now hears of what happens after, and this may have happened before.
-        if self.listening.load(Ordering::Relaxed) > 0 {
+        if self.are_followed() {
             self.deliver(build(self));
         }
     }
@@ -82,9 +123,9 @@ impl Events {
     #[cold]
     fn deliver(&self, event: RouteEvent) {
         self.built.fetch_add(1, Ordering::Relaxed);
-        let event = Arc::new(event);
+        let event = Arc::new(RouteEvent { pid: self.cause.pid, seq: self.cause.seq, ..event });
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-        subscribers.retain_mut(|subscriber| match subscriber.tell(&event, None) {
+        subscribers.retain_mut(|subscriber| match subscriber.tell(&event, self.cause.client) {
             Ok(lost) => {
                 self.lost.fetch_add(lost, Ordering::Relaxed);
                 true
@@ -115,6 +156,21 @@ impl Events {
     /// A route was changed.
     pub(crate) fn changed(&self, entry: &RouteEntry) {
         self.emit(|events| events.route(EventKind::Change, entry));
+    }
+
+    /// A route was asked for, and is the answer.
+    pub(crate) fn got(&self, entry: &RouteEntry) {
+        self.emit(|events| events.route(EventKind::Get, entry));
+    }
+
+    /// Metrics of a route were locked or unlocked.
+    pub(crate) fn locked(&self, entry: &RouteEntry) {
+        self.emit(|events| events.route(EventKind::Lock, entry));
+    }
+
+    /// A request was refused.
+    pub(crate) fn refused(&self, subject: Subject, kind: ErrorKind) {
+        self.emit(|_events| RouteEvent { errno: kind.errno().map(Cow::Borrowed), ..subject.event() });
     }
 
     /// A lookup that was to be reported found nothing.
@@ -192,7 +248,7 @@ mod tests {
     fn fb_07_who_follows_one_table_hears_of_it_and_of_what_is_of_all() {
         let mut events = Events::new(vec!["left".to_owned()], Ahead::default());
         let (queue, mut subscription) = queue();
-        events.subscribe(queue, Some(1), None);
+        events.subscribe(queue, Some(1), None, true);
         let destination = "203.0.113.9".parse().unwrap();
         events.missed(0, destination);
         events.missed(1, destination);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use control_api::RouteEvent;
+use control_api::{EventKind, RouteEvent};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -53,7 +53,10 @@ impl Subscription {
 pub(super) struct Subscriber {
     queue: Queue,
     fib: Option<u16>,
-    deaf_to: Option<ClientId>,
+    /// Who he is, if he asks for anything himself.
+    client: Option<ClientId>,
+    /// Whether he wants to hear what follows from that.
+    loopback: bool,
     /// Events he was not told of since the last that he was.
     owed: u64,
 }
@@ -63,15 +66,13 @@ pub(super) struct Subscriber {
 pub(super) struct Gone;
 
 impl Subscriber {
-    pub(super) const fn new(queue: Queue, fib: Option<u16>, deaf_to: Option<ClientId>) -> Self {
-        Self { queue, fib, deaf_to, owed: 0 }
+    pub(super) const fn new(queue: Queue, fib: Option<u16>, client: Option<ClientId>, loopback: bool) -> Self {
+        Self { queue, fib, client, loopback, owed: 0 }
     }
 
     /// Tells him if it is for him; how many events were lost for that, none or one.
     pub(super) fn tell(&mut self, event: &Arc<RouteEvent>, by: Option<ClientId>) -> Result<u64, Gone> {
-        let is_of_his_table = self.fib.is_none() || event.fib.is_none() || self.fib == event.fib;
-        let is_his_own = by.is_some() && by == self.deaf_to;
-        if !is_of_his_table || is_his_own {
+        if !self.is_for_him(event, by) {
             return if self.queue.0.is_closed() { Err(Gone) } else { Ok(0) };
         }
         match self.queue.0.try_send(Heard { lost: self.owed, event: Arc::clone(event) }) {
@@ -85,5 +86,13 @@ impl Subscriber {
             }
             Err(TrySendError::Closed(_)) => Err(Gone),
         }
+    }
+
+    fn is_for_him(&self, event: &RouteEvent, by: Option<ClientId>) -> bool {
+        let is_of_his_table = self.fib.is_none() || event.fib.is_none() || self.fib == event.fib;
+        let is_his_own = by.is_some() && by == self.client;
+        // What somebody looked up is nobody else's business: nothing has happened.
+        let is_told = if is_his_own { self.loopback } else { event.kind != EventKind::Get };
+        is_of_his_table && is_told
     }
 }

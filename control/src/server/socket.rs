@@ -19,6 +19,7 @@ pub(super) struct SocketFile {
     path: PathBuf,
     /// Device and inode: what is at `path` later may be somebody else's.
     identity: (u64, u64),
+    owner: u32,
     lock_path: PathBuf,
     _lock: File,
 }
@@ -38,11 +39,17 @@ impl SocketFile {
             .map_err(|error| failed(error.into()))?;
         rustix::net::bind(&socket, &address).map_err(|error| failed(error.into()))?;
         let made = fs::symlink_metadata(path).map_err(failed)?;
-        let ours = Self { path: path.clone(), identity: (made.dev(), made.ino()), lock_path, _lock: lock };
+        let ours =
+            Self { path: path.clone(), identity: (made.dev(), made.ino()), owner: made.uid(), lock_path, _lock: lock };
         // Before it listens: until then nobody can have connected under another mode.
         fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(failed)?;
         rustix::net::listen(&socket, BACKLOG).map_err(|error| failed(error.into()))?;
         Ok((ours, UnixListener::from(socket)))
+    }
+
+    /// The user it belongs to: the one that ferryd runs as.
+    pub(super) const fn owner(&self) -> u32 {
+        self.owner
     }
 }
 

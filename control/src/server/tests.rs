@@ -132,7 +132,7 @@ fn what_is_no_request_is_refused_for_its_reason_and_never_reaches_the_control_th
         (b"\n",                                 ErrorKind::Invalid),
         (b"\0\xff\xfe\x80\n",                   ErrorKind::Invalid),
         (b"GET /stats HTTP/1.1\r\n\r\n",        ErrorKind::Invalid),
-        (b"{\"version\":1,\"request\":{\"command\":\"reboot\"}}\n", ErrorKind::Invalid),
+        (b"{\"version\":1,\"request\":{\"command\":\"reboot\"}}\n", ErrorKind::NotSupported),
         (b"{\"version\":9,\"request\":\"?\"}\n", ErrorKind::UnsupportedVersion),
         (b"{\"version\":1,",                    ErrorKind::Timeout),
         (&long,                                 ErrorKind::TooLarge),
@@ -358,4 +358,93 @@ fn no_permission_is_said_in_words() {
 fn others_may_not_ask() {
     let scene = Scene::with(QUICK, willing);
     assert_eq!(std::fs::metadata(scene.path()).unwrap().permissions().mode() & 0o777, 0o660);
+}
+
+/// A control thread that lets everybody follow what happens, and tells of a miss for every other request.
+fn telling() -> impl FnMut(Asked) {
+    let mut events = events::Events::default();
+    move |asked: Asked| {
+        let Asked { request, asker, reply } = asked;
+        if matches!(request, Request::Monitor { .. }) {
+            events.subscribe(asker.queue.unwrap(), None, asker.client, true);
+        } else {
+            events.missed(0, "203.0.113.9".parse().unwrap());
+        }
+        let _client_gone = reply.send(Ok(Reply::Done));
+    }
+}
+
+#[test]
+fn who_follows_is_told_what_happens_however_silent_he_is() {
+    let scene = Scene::with(QUICK, telling());
+    let mut follower = scene.client();
+    follower.follow(None).unwrap();
+    std::thread::sleep(2 * QUICK.idle);
+    for _again in 0..2 {
+        assert_eq!(scene.client().ask(&Request::Stats), Ok(Reply::Done));
+        let told = follower.next_event().unwrap();
+        assert_eq!((told.lost, told.event.kind), (0, control_api::EventKind::Miss));
+    }
+}
+
+#[test]
+fn who_follows_may_ask_over_the_same_connection() {
+    let scene = Scene::with(QUICK, telling());
+    let mut stream = scene.stream();
+    let lines = [Request::Monitor { fib: None, loopback: true }, Request::Stats].map(|r| wire::request_line(&r));
+    stream.write_all(lines.concat().replace("1,", "1,\"seq\":9,").as_bytes()).unwrap();
+    let mut read = io::BufReader::new(stream);
+    let mut next = || {
+        let mut line = String::new();
+        read.read_line(&mut line).unwrap();
+        line
+    };
+    let done = "{\"version\":1,\"seq\":9,\"ok\":\"done\"}\n";
+    assert_eq!([next(), next()], [done, done], "answers bear the number of their request");
+    assert!(next().contains("\"event\":{\"type\":\"miss\""));
+}
+
+#[test]
+fn who_follows_and_takes_nothing_is_let_go_and_holds_nobody_up() {
+    let scene = Scene::with(QUICK, telling());
+    let mut follower = scene.stream();
+    follower.write_all(wire::request_line(&Request::Monitor { fib: None, loopback: true }).as_bytes()).unwrap();
+    assert_eq!(line_of(&mut follower), "{\"version\":1,\"ok\":\"done\"}\n");
+    let mut other = scene.client();
+    let started = Instant::now();
+    for _event in 0..20_000 {
+        assert_eq!(other.ask(&Request::Stats), Ok(Reply::Done));
+    }
+    // What fits between here and there is still read, and then it is over.
+    let mut rest = Vec::new();
+    let _reset = follower.read_to_end(&mut rest);
+    assert!(started.elapsed() < PATIENCE, "he was let go");
+}
+
+#[test]
+fn who_follows_a_ferryd_that_stops_is_told_no_more() {
+    let mut scene = Scene::with(QUICK, telling());
+    let mut follower = scene.client();
+    follower.follow(None).unwrap();
+    scene.stop();
+    assert_eq!(follower.next_event().unwrap_err().kind, ErrorKind::ShuttingDown);
+}
+
+// holds X37
+#[test]
+fn root_and_ferryd_s_own_user_may_change_things_and_nobody_else() {
+    assert_eq!([0, 1000, 1001].map(|user| may_change(user, 1000)), [true, true, false]);
+    assert_eq!([0, 1000].map(|user| may_change(user, 0)), [true, false]);
+    let (said, heard) = crossbeam::channel::unbounded();
+    let scene = Scene::with(QUICK, move |asked| {
+        said.send((asked.asker.pid, asked.asker.may_change, asked.asker.client)).unwrap();
+        willing(asked);
+    });
+    let (mut one, mut other) = (scene.client(), scene.client());
+    for client in [&mut one, &mut other] {
+        client.ask(&Request::Version).unwrap();
+    }
+    let [first, second] = [heard.recv().unwrap(), heard.recv().unwrap()];
+    assert_eq!((first.0, first.1), (std::process::id(), true), "this test runs as the user it runs as");
+    assert_ne!(first.2, second.2, "each connection is a client");
 }

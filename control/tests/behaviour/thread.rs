@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use boundary::{ForwardingState, Punt, PuntReason, RingSizes, WorkerEnd, connect};
 use control::server::Asked;
 use control::thread::ControlThread;
-use control::{Control, Timestamp, WorkerInfo};
+use control::{Asker, Control, Timestamp, WorkerInfo};
 use control_api::{ApiError, ErrorKind, Reply, Request};
 use crossbeam::channel::{Sender, unbounded};
 use packet::arp::Arp;
@@ -34,7 +34,7 @@ fn start() -> (ControlThread, WorkerEnd, Sender<Asked>) {
 
 fn ask(requests: &Sender<Asked>, request: Request) -> Result<Reply, ApiError> {
     let (reply, answer) = oneshot::channel();
-    requests.send(Asked { request, reply }).unwrap();
+    requests.send(Asked { request, asker: Asker::ferryd(), reply }).unwrap();
     answer.blocking_recv().unwrap()
 }
 
@@ -79,7 +79,7 @@ fn a_client_that_is_gone_is_nobody_s_trouble() {
     let (thread, _worker, requests) = start();
     let (reply, answer) = oneshot::channel();
     drop(answer);
-    requests.send(Asked { request: Request::Stats, reply }).unwrap();
+    requests.send(Asked { request: Request::Stats, asker: Asker::ferryd(), reply }).unwrap();
     assert!(ask(&requests, Request::Stats).is_ok());
     drop(requests);
     assert!(thread.is_running());

@@ -89,7 +89,7 @@ fn fl_08_flags_that_are_not_to_be_given_are_passed_over() {
     assert_eq!(letters(&scene.tell(add("10.0.0.0/8", 1).flags(system)).unwrap()), "UG");
     let fixed = RouteFlags::all() - RouteFlags::CHANGEABLE - RouteFlags::HOST;
     let changed = scene.tell(message(Verb::Change, "10.0.0.0/8").flags(fixed)).unwrap();
-    assert_eq!(detail(&changed).flags, RouteFlags::UP | RouteFlags::GATEWAY);
+    assert_eq!(detail(&changed).flags, RouteFlags::UP | RouteFlags::GATEWAY | RouteFlags::DONE);
 }
 
 #[test]
