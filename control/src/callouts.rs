@@ -14,6 +14,8 @@ use std::time::Duration;
 use control_api::{ApiError, ErrorKind, Network, QueueName, RouteFlags, TimerQueue};
 
 use crate::control::Control;
+use crate::pmtu::mtu_is_old;
+use crate::redirect::redirect_is_over;
 use crate::rib::Protocol;
 use crate::routes::MAIN;
 use crate::time::Timestamp;
@@ -38,6 +40,8 @@ pub struct TimerFnId(usize);
 /// Which timer it was, and when it was called out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Called {
+    /// The table the route is in.
+    pub fib: u16,
     /// The route.
     pub route: Network,
     /// What was to be done.
@@ -51,6 +55,7 @@ pub struct Called {
 /// A route as timers know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RouteKey {
+    pub(crate) fib: u16,
     pub(crate) network: Network,
     pub(crate) protocol: Protocol,
 }
@@ -66,11 +71,16 @@ pub(crate) struct Timed {
 
 impl Default for Timed {
     fn default() -> Self {
-        Self { queues: Timers::new(Limits::default()), of_route: HashMap::new() }
+        Self::within(Limits::default())
     }
 }
 
 impl Timed {
+    /// None yet, and never more than this.
+    pub(crate) fn within(limits: Limits) -> Self {
+        Self { queues: Timers::new(limits), of_route: HashMap::new() }
+    }
+
     fn add(&mut self, route: RouteKey, action: TimerAction, queue: QueueId, now: Timestamp) -> Result<(), TimerError> {
         let mut of_route = self.of_route.get(&route).copied().unwrap_or_default();
         self.queues.add(&mut of_route, route, action, queue, now)?;
@@ -111,10 +121,17 @@ impl Timed {
 }
 
 /// Queues by name, and what timers call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Callouts {
     queues: BTreeMap<QueueName, QueueId>,
     functions: Vec<TimerFn>,
+}
+
+/// What services call is there from the start.
+impl Default for Callouts {
+    fn default() -> Self {
+        Self { queues: BTreeMap::new(), functions: vec![redirect_is_over, mtu_is_old] }
+    }
 }
 
 impl Control {
@@ -124,7 +141,7 @@ impl Control {
         TimerFnId(self.callouts.functions.len() - 1)
     }
 
-    /// Puts a timer for the route to `network` on a queue; the one for the same action, if the route has one, is put off.
+    /// Puts a timer for the route of the main table to `network` on a queue; the one for the same action, if the route has one, is put off.
     ///
     /// # Errors
     ///
@@ -136,8 +153,20 @@ impl Control {
         queue: &QueueName,
         now: Timestamp,
     ) -> Result<(), ApiError> {
+        self.add_timer_in(MAIN, network, action, queue, now)
+    }
+
+    /// The same for a route of any table.
+    pub(crate) fn add_timer_in(
+        &mut self,
+        fib: u16,
+        network: Network,
+        action: TimerAction,
+        queue: &QueueName,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let id = self.timer_queue(queue)?;
-        let route = self.timed_route(network)?;
+        let route = self.timed_route(fib, network)?;
         self.routes.timed.add(route, action, id, now).map_err(|error| refused(error, queue))
     }
 
@@ -212,20 +241,26 @@ impl Control {
     }
 
     /// A person wants a static route to be deleted later.
-    pub(crate) fn arm_route(&mut self, queue: &QueueName, network: Network, now: Timestamp) -> Result<(), ApiError> {
-        if self.timed_route(network)?.protocol != Protocol::Static {
+    pub(crate) fn arm_route(
+        &mut self,
+        queue: &QueueName,
+        fib: u16,
+        network: Network,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        if self.timed_route(fib, network)?.protocol != Protocol::Static {
             return Err(ApiError::new(
                 ErrorKind::NotAllowed,
                 format!("the route to {network} follows from a port's address and cannot be removed, now or later"),
             )
             .with_hint("name a static route"));
         }
-        self.add_timer(network, TimerAction::Delete, queue, now)
+        self.add_timer_in(fib, network, TimerAction::Delete, queue, now)
     }
 
     /// Takes all timers of a route away; returns how many there were.
-    pub(crate) fn clear_timers(&mut self, network: Network) -> Result<usize, ApiError> {
-        let route = self.timed_route(network)?;
+    pub(crate) fn clear_timers(&mut self, fib: u16, network: Network) -> Result<usize, ApiError> {
+        let route = self.timed_route(fib, network)?;
         Ok(self.routes.timed.remove_all(route))
     }
 
@@ -247,10 +282,10 @@ impl Control {
 
     fn run_timer(&mut self, expired: Expired<RouteKey, TimerAction>, now: Timestamp) {
         let Expired { route, action, added, .. } = expired;
-        let RouteKey { network, protocol } = route;
+        let RouteKey { fib, network, protocol } = route;
         match action {
             TimerAction::Delete if !self.is_pinned(route) => {
-                self.counts.routes_expired += u64::from(self.routes.remove(MAIN, network, protocol).is_some());
+                self.counts.routes_expired += u64::from(self.routes.remove(fib, network, protocol).is_some());
             }
             TimerAction::Delete => {
                 tracing::warn!(%network, "a timer cannot delete a pinned route, as those of a port's addresses are");
@@ -258,24 +293,25 @@ impl Control {
             }
             TimerAction::Call(TimerFnId(function)) => {
                 let added = Timestamp::ZERO + Duration::from_secs(added);
-                self.callouts.functions[function](self, Called { route: network, action, added, now });
+                self.callouts.functions[function](self, Called { fib, route: network, action, added, now });
             }
         }
     }
 
-    fn timer_queue(&self, name: &QueueName) -> Result<QueueId, ApiError> {
+    pub(crate) fn timer_queue(&self, name: &QueueName) -> Result<QueueId, ApiError> {
         self.callouts.queues.get(name).copied().ok_or_else(|| no_queue(name))
     }
 
-    fn is_pinned(&self, RouteKey { network, protocol }: RouteKey) -> bool {
-        let route = self.routes.get(MAIN, network, protocol);
+    fn is_pinned(&self, RouteKey { fib, network, protocol }: RouteKey) -> bool {
+        let route = self.routes.get(fib, network, protocol);
         route.is_some_and(|entry| entry.flags().contains(RouteFlags::PINNED))
     }
 
-    /// The route to exactly `network` of the main table, that timers are put on.
-    fn timed_route(&self, network: Network) -> Result<RouteKey, ApiError> {
-        let best = self.routes.first(MAIN, network).filter(|entry| entry.facts().leads.is_listed());
-        best.map(|entry| entry.protocol()).map(|protocol| RouteKey { network, protocol }).ok_or_else(|| {
+    /// The route to exactly `network` that timers are put on.
+    fn timed_route(&self, fib: u16, network: Network) -> Result<RouteKey, ApiError> {
+        self.permitted_fib(fib)?;
+        let best = self.routes.first(fib, network).filter(|entry| entry.facts().leads.is_listed());
+        best.map(|entry| entry.protocol()).map(|protocol| RouteKey { fib, network, protocol }).ok_or_else(|| {
             ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
                 .with_hint("see `route show` for those there are")
         })
@@ -295,14 +331,20 @@ fn no_queue(queue: &QueueName) -> ApiError {
         .with_hint("see `timer list` for those there are")
 }
 
-fn service_name(name: &str) -> QueueName {
+pub(crate) fn service_name(name: &str) -> QueueName {
     name.parse().expect("names of ours are names")
 }
 
-const REDIRECT: &str = "redirect";
+pub(crate) const PMTU: &str = "pmtu";
+
+pub(crate) const REDIRECT: &str = "redirect";
+
+/// What is done for a route that was on the queue `redirect`, or `pmtu`: their places among the functions there are.
+pub(crate) const REDIRECT_IS_OVER: TimerAction = TimerAction::Call(TimerFnId(0));
+pub(crate) const MTU_IS_OLD: TimerAction = TimerAction::Call(TimerFnId(1));
 
 /// Ten minutes for what path-MTU discovery and redirects say, twenty for what ARP says.
-const SERVICES: [(&str, u64); 3] = [("pmtu", 600), ("arp", 1200), (REDIRECT, 600)];
+const SERVICES: [(&str, u64); 3] = [(PMTU, 600), ("arp", 1200), (REDIRECT, 600)];
 
 #[cfg(test)]
 mod tests {
@@ -312,7 +354,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_a_route_that_has_no_timers_any_more() {
         let second = |second| Timestamp::ZERO + Duration::from_secs(second);
-        let route = |text: &str| RouteKey { network: text.parse().unwrap(), protocol: Protocol::Static };
+        let route = |text: &str| RouteKey { fib: MAIN, network: text.parse().unwrap(), protocol: Protocol::Static };
         let [a, b, c, d] = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"].map(route);
         let mut timed = Timed::default();
         let [one, other] = [(); 2].map(|()| timed.queues.create_queue(Duration::ZERO).unwrap());

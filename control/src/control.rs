@@ -10,7 +10,7 @@ use control_api::{ApiError, ErrorKind, Link, Network, Reply, Request};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::asker::Asker;
-use crate::callouts::Callouts;
+use crate::callouts::{Callouts, Timed};
 use crate::cloning::RESOLVES_PER_SECOND;
 use crate::config::{self, Config};
 use crate::events::{Cause, ClientId, Events, Queue};
@@ -21,10 +21,12 @@ use crate::links::Links;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
 use crate::ports::{self, PortInfo, Ports};
+use crate::redirect::RedirectCounts;
 use crate::rib::{Protocol, Way};
 use crate::route::Facts;
 use crate::routes::{Fibs, MAIN, Routes};
 use crate::time::Timestamp;
+use crate::timers;
 
 /// Where frames of the control thread go.
 pub trait Outbox {
@@ -81,6 +83,8 @@ pub struct Setup {
     pub fibs: Fibs,
     /// Static routes, of the main table.
     pub routes: Vec<config::Route>,
+    /// How many timers of routes there may be.
+    pub timers: timers::Limits,
     /// Static neighbours.
     pub neighbours: Vec<config::Neighbour>,
     /// What each port does on its link, by [`PortId`]; a port that has no place here does what one does by default.
@@ -103,6 +107,7 @@ impl Setup {
             ports: config.ports().iter().zip(states).map(port).collect(),
             fibs: Fibs::default(),
             routes: config.routes().to_vec(),
+            timers: timers::Limits::default(),
             neighbours: config.neighbours().to_vec(),
             links: config.ports().iter().map(|port| port.link.clone()).collect(),
             assume_neighbours: false,
@@ -144,6 +149,7 @@ pub struct Control {
     pub(crate) ports: Ports,
     pub(crate) routes: Routes,
     pub(crate) callouts: Callouts,
+    pub(crate) redirects: RedirectCounts,
     pub(crate) neighbours: Neighbours,
     pub(crate) limits: Limits,
     /// For routes that packets make.
@@ -168,7 +174,7 @@ impl Control {
         hardware: Box<dyn Hardware>,
         now: Timestamp,
     ) -> Self {
-        let Setup { ports, fibs, routes, neighbours, mut links, assume_neighbours } = setup;
+        let Setup { ports, fibs, routes, timers, neighbours, mut links, assume_neighbours } = setup;
         links.resize(ports.len(), config::LinkSettings::default());
         let wall = Wall::default();
         let events = Events::new(ports.iter().map(|port| port.name.clone()).collect(), wall.ahead().clone());
@@ -177,6 +183,7 @@ impl Control {
             ports: Ports::new(ports),
             routes: Routes::new(publisher, fibs, events),
             callouts: Callouts::default(),
+            redirects: RedirectCounts::default(),
             limits: Limits::default(),
             resolves: TokenBucket::new(RESOLVES_PER_SECOND, RESOLVES_PER_SECOND / 4),
             counts: ControlCounts::default(),
@@ -188,6 +195,7 @@ impl Control {
             identification: 0,
             assume_neighbours,
         };
+        control.routes.timed = Timed::within(timers);
         control.create_service_queues();
         control.add_port_routes();
         for config::Neighbour { port, address, mac } in neighbours {
@@ -291,8 +299,10 @@ impl Control {
             Request::TimerDestroy { queue, run_actions } => {
                 self.destroy_timer_queue(&queue, run_actions, now).map(|()| Reply::Done)
             }
-            Request::TimerAdd { queue, to } => self.arm_route(&queue, to, now).map(|()| Reply::Done),
-            Request::TimerClear { to } => self.clear_timers(to).map(Reply::TimersCleared),
+            Request::TimerAdd { queue, fib, to } => self.arm_route(&queue, fib, to, now).map(|()| Reply::Done),
+            Request::TimerClear { fib, to } => self.clear_timers(fib, to).map(Reply::TimersCleared),
+            Request::Redirect(said) => self.redirect(&said, now).map(Reply::Route),
+            Request::PathMtu(heard) => self.hear_of_mtu(&heard, now).map(Reply::Route),
             Request::Monitor { fib, loopback } => self.follow_for(asker, fib, loopback).map(|()| Reply::Done),
             Request::Stats => Ok(Reply::Stats(self.stats(now))),
             Request::Drops => Ok(Reply::Drops(self.drops())),

@@ -76,12 +76,7 @@ impl Control {
             Verb::Get => self.entry_asked_for(message),
             Verb::Lock => self.lock_entry(message),
         }?;
-        let mut route = self.shown_route(&entry);
-        if let Some(detail) = &mut route.detail {
-            // Said by the answer alone: a route is not done (X32).
-            detail.flags |= RouteFlags::DONE;
-        }
-        Ok(route)
+        Ok(self.answered_route(&entry))
     }
 
     fn add_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
@@ -146,8 +141,7 @@ impl Control {
             facts.flags |= facts.leads.flags();
         }
         self.say_metrics(&mut facts, message);
-        self.routes.change(&entry, facts);
-        self.assume_gateway(facts.leads);
+        self.say_facts(&entry, facts);
         Ok(entry)
     }
 
@@ -171,8 +165,7 @@ impl Control {
         }
         let network = destination(message)?;
         let found = self.routes.first(message.fib, network).cloned();
-        let found =
-            found.ok_or_else(|| ApiError::new(ErrorKind::NotFound, format!("no route leads to {network}")))?;
+        let found = found.ok_or_else(|| ApiError::new(ErrorKind::NotFound, format!("no route leads to {network}")))?;
         self.routes.events.got(&found);
         Ok(found)
     }
@@ -195,10 +188,16 @@ impl Control {
         self.set_facts(MAIN, network, facts);
     }
 
-    fn set_facts(&mut self, fib: u16, network: Network, facts: Facts) -> Arc<RouteEntry> {
+    pub(crate) fn set_facts(&mut self, fib: u16, network: Network, facts: Facts) -> Arc<RouteEntry> {
         let entry = self.routes.set(fib, network, Protocol::Static, facts);
         self.assume_gateway(facts.leads);
         entry
+    }
+
+    /// A route that is there says something else from now on.
+    pub(crate) fn say_facts(&mut self, entry: &Arc<RouteEntry>, facts: Facts) {
+        self.routes.change(entry, facts);
+        self.assume_gateway(facts.leads);
     }
 
     fn assume_gateway(&mut self, leads: Way) {
@@ -211,7 +210,7 @@ impl Control {
     }
 
     /// What a static route says of itself unless a person says more.
-    fn facts_of(&self, network: Network, leads: Way) -> Facts {
+    pub(crate) fn facts_of(&self, network: Network, leads: Way) -> Facts {
         let mut facts = Facts::of(leads, network, Protocol::Static);
         facts.ifa = self.speaks_by(network, leads);
         facts.metrics.mtu = self.mtu_of(leads).unwrap_or(0);
@@ -230,7 +229,7 @@ impl Control {
     }
 
     /// The address of ours that packets by a route are sent from.
-    fn speaks_by(&self, network: Network, leads: Way) -> Option<IpAddr> {
+    pub(crate) fn speaks_by(&self, network: Network, leads: Way) -> Option<IpAddr> {
         match leads {
             Way::Gateway(port, gateway) => self.ports.speaks_to(gateway, port),
             Way::Link(port) | Way::Station(port, ..) => self.ports.speaks_to(network.address(), port),
@@ -354,7 +353,7 @@ impl Control {
 }
 
 /// The lock of a route that is to be changed: nobody waits here for who has it.
-fn held(entry: &Arc<RouteEntry>) -> Result<Held, ApiError> {
+pub(crate) fn held(entry: &Arc<RouteEntry>) -> Result<Held, ApiError> {
     Held::at_once(entry).ok_or_else(|| {
         let message = format!("the route to {} is locked by somebody who changes it", entry.prefix());
         ApiError::new(ErrorKind::Busy, message).with_hint("ask again")

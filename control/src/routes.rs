@@ -218,9 +218,7 @@ impl Routes {
             Network::V4(prefix) => tables.ipv4.remove(prefix, protocol),
             Network::V6(prefix) => tables.ipv6.remove(prefix, protocol),
         }?;
-        if fib == MAIN {
-            self.timed.remove_all(RouteKey { network, protocol });
-        }
+        self.timed.remove_all(RouteKey { fib, network, protocol });
         self.retire(Arc::clone(&removed));
         Some(removed)
     }

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use boundary::{PortTotals, PuntReason, Totals, Vlan};
 use control_api::{
     ApiError, Counts, Drop, Neighbour, NextHopState, Port, PortVlan, Route, RouteDetail, RouteFilter, RouteFlags,
-    RouteKind, RouteMetrics, Stats, Traffic, Version, WorkerStats, wire,
+    RouteKind, RouteMetrics, RouteStat, Stats, Traffic, Version, WorkerStats, wire,
 };
 use packet::vlan::Tags;
 
 use crate::control::Control;
+use crate::redirect::RedirectCounts;
 use crate::rib::{Protocol, Way};
-use crate::route::RouteEntry;
+use crate::route::{LookupCounts, RouteEntry};
 use crate::routes::MAIN;
 use crate::time::Timestamp;
 
@@ -98,6 +99,7 @@ impl Control {
             live_snapshots: self.routes.reclaim(),
             routes: self.routes.counts(),
             entries: Some(self.routes.entry_counts()),
+            rtstat: Some(self.route_stat()),
             events: Some(self.routes.events.counts()),
             total: self.total_counts(),
             workers: self
@@ -110,6 +112,12 @@ impl Control {
                 })
                 .collect(),
         }
+    }
+
+    fn route_stat(&self) -> RouteStat {
+        let LookupCounts { unreach, wildcard, .. } = self.routes.lookup_counts();
+        let RedirectCounts { bad: badredirect, dynamic, new_gateway: newgateway } = self.redirects;
+        RouteStat { badredirect, dynamic, newgateway, unreach, wildcard }
     }
 
     pub(crate) fn drops(&self) -> Vec<Drop> {
@@ -136,6 +144,15 @@ impl Control {
         Totals::of_all(self.workers.iter().map(|worker| &worker.counters))
     }
 
+    /// A route as it is answered: that it is done is said by the answer alone (X32).
+    pub(crate) fn answered_route(&self, entry: &RouteEntry) -> Route {
+        let mut route = self.shown_route(entry);
+        if let Some(detail) = &mut route.detail {
+            detail.flags |= RouteFlags::DONE;
+        }
+        route
+    }
+
     pub(crate) fn shown_route(&self, entry: &RouteEntry) -> Route {
         let facts = entry.facts();
         let (port, gateway) = match facts.leads {
@@ -158,6 +175,7 @@ impl Control {
                 Protocol::Local => control_api::Protocol::Local,
                 Protocol::Connected => control_api::Protocol::Connected,
                 Protocol::Static if facts.flags.contains(RouteFlags::WASCLONED) => control_api::Protocol::Cloned,
+                Protocol::Static if facts.flags.contains(RouteFlags::DYNAMIC) => control_api::Protocol::Dynamic,
                 Protocol::Static => control_api::Protocol::Static,
             },
             next_hop: gateway.zip(port).map(|(gateway, port)| match self.routes.neighbour(gateway, port) {

@@ -89,6 +89,8 @@ kinds! {
     GatewayItself = "gateway_itself", exit 6;
     /// The gateway would be reached by the very route that goes by it.
     GatewayLoop = "gateway_loop", exit 6;
+    /// The gateway cannot be one, or the route has none that it could be put in place of.
+    HostUnreachable = "host_unreachable", exit 6;
     /// No port has this name.
     UnknownPort = "unknown_port", exit 7;
     /// It is there and may not be changed: a pinned route, as those of ports' addresses are.
@@ -115,6 +117,7 @@ impl ErrorKind {
             Self::Exists => Some("EEXIST"),
             Self::NotFound => Some("ESRCH"),
             Self::UnreachableGateway => Some("ENETUNREACH"),
+            Self::HostUnreachable => Some("EHOSTUNREACH"),
             Self::UnknownPort => Some("ENXIO"),
             Self::GatewayItself => Some("EADDRNOTAVAIL"),
             Self::NotAllowed | Self::GatewayLoop => Some("EADDRINUSE"),

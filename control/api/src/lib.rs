@@ -19,6 +19,7 @@ mod error;
 mod event;
 mod flags;
 mod interface_address;
+mod learnt;
 mod message;
 mod metrics;
 mod network;
@@ -32,12 +33,13 @@ pub use error::{ApiError, ErrorKind};
 pub use event::{EventKind, RouteEvent, Told};
 pub use flags::RouteFlags;
 pub use interface_address::{InterfaceAddress, InterfaceAddressError};
+pub use learnt::{PathMtu, Redirect};
 pub use message::{RouteMessage, Verb};
 pub use metrics::{MetricMask, RouteMetrics};
 pub use network::{Family, Network, NetworkError};
 pub use reply::{
     Counts, Drop, EntryCounts, EventCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, PortVlan,
-    Protocol, Reply, Route, RouteCounts, RouteDetail, RouteKind, Stats, Traffic, Version, WorkerStats,
+    Protocol, Reply, Route, RouteCounts, RouteDetail, RouteKind, RouteStat, Stats, Traffic, Version, WorkerStats,
 };
 pub use request::{Request, RouteFilter, Selection, Target};
 pub use timer::{QueueName, QueueNameError, TimerQueue};

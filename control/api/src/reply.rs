@@ -123,6 +123,8 @@ pub enum Protocol {
     Local,
     /// A template, when somebody wanted to go there.
     Cloned,
+    /// A redirect, or the discovery of a path's MTU.
+    Dynamic,
 }
 
 impl Protocol {
@@ -133,6 +135,7 @@ impl Protocol {
             Self::Connected => "connected",
             Self::Local => "local",
             Self::Cloned => "cloned",
+            Self::Dynamic => "dynamic",
         }
     }
 }
@@ -314,6 +317,9 @@ pub struct Stats {
     /// Entries of routes, in all tables; absent from a ferryd that does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<EntryCounts>,
+    /// What became of lookups and redirects (`rtstat`); absent from a ferryd that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtstat: Option<RouteStat>,
     /// Who follows what happens, and what they were told; absent from a ferryd that does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<EventCounts>,
@@ -346,6 +352,21 @@ pub struct EntryCounts {
     /// Those of them that are held for gateways: one for all routes by the same.
     #[serde(default)]
     pub gateways: usize,
+}
+
+/// What became of lookups and redirects, by the kernels' names (`struct rtstat`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteStat {
+    /// Redirects that were refused (`rts_badredirect`).
+    pub badredirect: u64,
+    /// Routes that redirects made (`rts_dynamic`).
+    pub dynamic: u64,
+    /// Routes that redirects gave another gateway (`rts_newgateway`).
+    pub newgateway: u64,
+    /// Lookups of the control plane that found nothing (`rts_unreach`).
+    pub unreach: u64,
+    /// Lookups of the control plane that found the default route (`rts_wildcard`).
+    pub wildcard: u64,
 }
 
 /// Who follows what happens to routes, addresses and links.

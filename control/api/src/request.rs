@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use packet::ethernet::MacAddr;
 use serde::{Deserialize, Serialize};
 
+use crate::learnt::{PathMtu, Redirect};
 use crate::message::{RouteMessage, Verb};
 use crate::network::{Family, Network};
 use crate::reply::Route;
@@ -140,14 +141,24 @@ pub enum Request {
     TimerAdd {
         /// The queue.
         queue: QueueName,
+        /// In which table.
+        #[serde(default, skip_serializing_if = "crate::text::is_default")]
+        fib: u16,
         /// Which route.
         to: Network,
     },
     /// Takes all timers of a route away. Answered [`crate::Reply::TimersCleared`].
     TimerClear {
+        /// In which table.
+        #[serde(default, skip_serializing_if = "crate::text::is_default")]
+        fib: u16,
         /// Which route.
         to: Network,
     },
+    /// Takes a redirect as a host would. Answered [`crate::Reply::Route`].
+    Redirect(Redirect),
+    /// Hears that a packet was too big for its path, as a host would. Answered [`crate::Reply::Route`].
+    PathMtu(PathMtu),
     /// Follows what happens from now on. Answered [`crate::Reply::Done`], and then by a [`crate::Reply::Event`] for each
     /// event for as long as the connection lasts; more can be asked over it meanwhile.
     Monitor {
@@ -183,7 +194,9 @@ impl Request {
             | Self::TimerChange { .. }
             | Self::TimerDestroy { .. }
             | Self::TimerAdd { .. }
-            | Self::TimerClear { .. } => true,
+            | Self::TimerClear { .. }
+            | Self::Redirect(_)
+            | Self::PathMtu(_) => true,
             Self::RouteMessage(message) => !matches!(message.verb, Verb::Get),
             Self::RouteGet { .. }
             | Self::RouteShow { .. }
@@ -335,7 +348,7 @@ mod tests {
                 r#"{"command":"timer_destroy","queue":"short","run_actions":true}"#,
             ),
             (
-                Request::TimerAdd { queue: "short".parse().unwrap(), to: "::/0".parse().unwrap() },
+                Request::TimerAdd { queue: "short".parse().unwrap(), fib: 0, to: "::/0".parse().unwrap() },
                 r#"{"command":"timer_add","queue":"short","to":"::/0"}"#,
             ),
             (Request::Monitor { fib: None, loopback: true }, r#"{"command":"monitor"}"#),

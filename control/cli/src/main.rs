@@ -12,7 +12,9 @@ mod drops;
 mod failure;
 mod monitor;
 mod neigh;
+mod pmtu;
 mod port;
+mod redirect;
 mod replay;
 mod route;
 mod stats;
@@ -60,6 +62,10 @@ enum Noun {
     Port(port::Port),
     /// Timers that delete routes: queues of them, and which routes are on one.
     Timer(timer::Timer),
+    /// Take a redirect: what ICMP may say to a host, said by a person.
+    Redirect(redirect::Redirect),
+    /// Hear that a path carries less than its first link: what ICMP may say to a host, said by a person.
+    Pmtu(pmtu::Pmtu),
     /// What happens to routes, addresses and links, as it happens: a line for each event, until Ctrl-C.
     Monitor(monitor::Monitor),
     /// What became of packets, by worker.
@@ -79,6 +85,8 @@ impl Noun {
             Self::Neigh(neigh) => neigh.run(context),
             Self::Port(port) => port.run(context),
             Self::Timer(timer) => timer.run(context),
+            Self::Redirect(redirect) => redirect.run(context),
+            Self::Pmtu(pmtu) => pmtu.run(context),
             Self::Monitor(monitor) => monitor.run(context),
             Self::Stats => stats::run(context),
             Self::Drops(drops) => drops.run(context),
@@ -97,7 +105,7 @@ Exit codes:
    3  invalid, family_mismatch, not_supported, too_large, unsupported_version
    4  exists
    5  not_found
-   6  unreachable_gateway, gateway_itself, gateway_loop
+   6  unreachable_gateway, gateway_itself, gateway_loop, host_unreachable
    7  unknown_port
    8  not_allowed
    9  busy, timeout: try again

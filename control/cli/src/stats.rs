@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use control_api::{Counts, EntryCounts, EventCounts, Reply, Request, Stats};
+use control_api::{Counts, EntryCounts, EventCounts, Reply, Request, RouteStat, Stats};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -30,18 +30,26 @@ fn show(stats: &Stats, paint: Paint) -> String {
             "entries: {live} live in {tables}, {trash} in the trash, {references} references, {gateways} for gateways\n"
         )
     });
+    let rtstat = stats.rtstat.filter(|rtstat| *rtstat != RouteStat::default()).map(|rtstat| {
+        let RouteStat { badredirect, dynamic, newgateway, unreach, wildcard } = rtstat;
+        format!(
+            "lookups: {unreach} found nothing, {wildcard} the default; \
+             redirects: {dynamic} made a route, {newgateway} turned one, {badredirect} refused\n"
+        )
+    });
     let events = stats.events.filter(|events| events.subscribers > 0 || events.built > 0).map(|events| {
         let EventCounts { subscribers, built, lost } = events;
         format!("events: {} listening, {built} told, {lost} lost\n", counted(subscribers, "subscriber"))
     });
     let mut text = format!(
-        "up {}, {} IPv4 and {} IPv6 routes, generation {}, {} in memory\n{}{}\n{}",
+        "up {}, {} IPv4 and {} IPv6 routes, generation {}, {} in memory\n{}{}{}\n{}",
         duration(stats.uptime_seconds),
         stats.routes.ipv4,
         stats.routes.ipv6,
         stats.generation,
         counted(stats.live_snapshots, "snapshot"),
         entries.unwrap_or_default(),
+        rtstat.unwrap_or_default(),
         events.unwrap_or_default(),
         table.render(paint)
     );

@@ -10,6 +10,9 @@ use crate::table::{Table, count, word};
 
 #[derive(Debug, Args)]
 pub(crate) struct Timer {
+    /// The table that the route is in; 0 is the one packets are forwarded by.
+    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
+    fib: u16,
     /// What to do; `list` if nothing is said.
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -61,6 +64,7 @@ impl Timer {
         let network = |prefix: &str| {
             parse_prefix(prefix, context.family()).map_err(|wrong| wrong.with_hint("see `ferry timer --help`"))
         };
+        let fib = self.fib;
         match self.verb.unwrap_or(Verb::List) {
             Verb::List => list(context),
             Verb::Create { queue, seconds } => {
@@ -70,8 +74,8 @@ impl Timer {
                 change(context, &Request::TimerChange { queue, period_seconds: seconds })
             }
             Verb::Destroy { queue, run_actions } => change(context, &Request::TimerDestroy { queue, run_actions }),
-            Verb::Add { queue, prefix } => change(context, &Request::TimerAdd { queue, to: network(&prefix)? }),
-            Verb::Clear { prefix } => clear(context, &Request::TimerClear { to: network(&prefix)? }),
+            Verb::Add { queue, prefix } => change(context, &Request::TimerAdd { queue, fib, to: network(&prefix)? }),
+            Verb::Clear { prefix } => clear(context, &Request::TimerClear { fib, to: network(&prefix)? }),
         }
     }
 }

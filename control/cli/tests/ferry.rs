@@ -145,6 +145,7 @@ fn stats() -> Reply {
         live_snapshots: 1,
         routes: RouteCounts { ipv4: 4, ipv6: 1 },
         entries: None,
+        rtstat: None,
         events: None,
         total: counts.clone(),
         workers: vec![WorkerStats { core: 2, turns: 123_456, counts }],
@@ -330,9 +331,14 @@ fn words_become_the_request_they_mean() {
         ("timer change pmtu 0", Request::TimerChange { queue: queue("pmtu"), period_seconds: 0 }),
         ("timer destroy short", Request::TimerDestroy { queue: queue("short"), run_actions: false }),
         ("timer destroy --run-actions short", Request::TimerDestroy { queue: queue("short"), run_actions: true }),
-        ("timer add short 10.0.0.0/8", Request::TimerAdd { queue: queue("short"), to: ten }),
-        ("-6 timer add short default", Request::TimerAdd { queue: queue("short"), to: "::/0".parse().unwrap() }),
-        ("timer clear 10.0.0.0/8", Request::TimerClear { to: ten }),
+        ("timer add short 10.0.0.0/8", Request::TimerAdd { queue: queue("short"), fib: 0, to: ten }),
+        (
+            "-6 timer add short default",
+            Request::TimerAdd { queue: queue("short"), fib: 0, to: "::/0".parse().unwrap() },
+        ),
+        ("timer clear 10.0.0.0/8", Request::TimerClear { fib: 0, to: ten }),
+        ("timer clear 10.0.0.0/8 --fib 7", Request::TimerClear { fib: 7, to: ten }),
+        ("timer add short 10.0.0.0/8 --fib 7", Request::TimerAdd { queue: queue("short"), fib: 7, to: ten }),
     ] {
         let ferryd = Ferryd::that_says(Err(ApiError::new(ErrorKind::Busy, "an actor")));
         ferryd.told(line);

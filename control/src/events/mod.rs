@@ -26,7 +26,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use boundary::PortId;
 use control_api::{
-    ErrorKind, EventCounts, EventKind, InterfaceAddress, Link, Network, Request, RouteEvent, RouteFlags, RouteMetrics,
+    ErrorKind, EventCounts, EventKind, InterfaceAddress, Link, Network, Redirect, Request, RouteEvent, RouteFlags,
+    RouteMetrics,
 };
 
 use crate::asker::Asker;
@@ -181,6 +182,18 @@ impl Events {
     /// Somebody outside is to find what a destination leads to, and to say so with a change of its route.
     pub(crate) fn resolve(&self, fib: u16, dst: IpAddr) {
         self.emit(|_events| about(EventKind::Resolve, fib, dst));
+    }
+
+    /// A redirect was taken, or refused: told in any case, with who sent it.
+    pub(crate) fn redirected(&self, said: &Redirect, flags: RouteFlags, errno: Option<&'static str>) {
+        self.emit(|_events| RouteEvent {
+            flags: flags | RouteFlags::DONE,
+            errno: errno.map(Cow::Borrowed),
+            dst: Some(said.dst),
+            gateway: Some(said.gateway),
+            author: said.author,
+            ..RouteEvent::new(EventKind::Redirect, Some(said.fib))
+        });
     }
 
     /// A port has another address, or one less; the routes that follow are told after, or before.

@@ -51,6 +51,8 @@ impl Subject {
             | Request::TimerDestroy { .. }
             | Request::TimerAdd { .. }
             | Request::TimerClear { .. }
+            | Request::Redirect(_)
+            | Request::PathMtu(_)
             | Request::Monitor { .. }
             | Request::Stats
             | Request::Drops

@@ -78,6 +78,8 @@ pub struct LookupCounts {
     pub unreach: u64,
     /// Those of them that somebody was to know of.
     pub reported: u64,
+    /// Those that found the default route (`rts_wildcard`).
+    pub wildcard: u64,
 }
 
 /// Counters that a lookup writes, which has the tables only to read.
@@ -86,6 +88,7 @@ pub(crate) struct Counters {
     lookups: AtomicU64,
     unreach: AtomicU64,
     reported: AtomicU64,
+    wildcard: AtomicU64,
 }
 
 /// A table that cannot change while this is held (`RTF_RNH_LOCKED`).
@@ -114,6 +117,9 @@ impl Routes {
         // Relaxed: counters tell nothing but themselves.
         let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
         count(&self.counters.lookups);
+        if found.as_ref().is_some_and(|found| found.prefix().len() == 0) {
+            count(&self.counters.wildcard);
+        }
         if found.is_none() {
             count(&self.counters.unreach);
             if flags.contains(LookupFlags::REPORT) {
@@ -156,8 +162,9 @@ impl Routes {
     /// What was looked up so far.
     pub fn lookup_counts(&self) -> LookupCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { lookups, unreach, reported } = &self.counters;
-        LookupCounts { lookups: read(lookups), unreach: read(unreach), reported: read(reported) }
+        let Counters { lookups, unreach, reported, wildcard } = &self.counters;
+        let [lookups, unreach, reported, wildcard] = [lookups, unreach, reported, wildcard].map(read);
+        LookupCounts { lookups, unreach, reported, wildcard }
     }
 
     /// The route to a destination by a table, locked; waits for whoever has it locked.

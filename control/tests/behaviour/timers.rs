@@ -34,11 +34,11 @@ fn destroy(name: &str, run_actions: bool) -> Request {
 }
 
 fn add(name: &str, to: &str) -> Request {
-    Request::TimerAdd { queue: queue(name), to: network(to) }
+    Request::TimerAdd { queue: queue(name), fib: 0, to: network(to) }
 }
 
 fn clear(to: &str) -> Request {
-    Request::TimerClear { to: network(to) }
+    Request::TimerClear { fib: 0, to: network(to) }
 }
 
 /// A scene at second 1000, with blackholes to these networks and a queue `short` of ten seconds.
@@ -246,7 +246,7 @@ fn tm_19_however_many_routes_end_in_a_tick_it_is_one_publish() {
         (0..ROUTES).map(|number| config::Route { to: to(number), target: config::Target::Blackhole }).collect();
     let mut scene = Scene::with(Setup { routes, ..setup() });
     for number in 0..ROUTES {
-        scene.done(Request::TimerAdd { queue: queue("pmtu"), to: to(number) });
+        scene.done(Request::TimerAdd { queue: queue("pmtu"), fib: 0, to: to(number) });
     }
     scene.add_route("10.0.0.0/8", Target::Unreachable);
     let (before, there) = (scene.generation(), ip("10.0.0.7"));

@@ -127,7 +127,7 @@ fn a_route_that_a_timer_deletes_is_told() {
     let mut scene = scene();
     scene.tell(add("10.0.0.0/8", 1)).unwrap();
     let (queue, to) = ("pmtu".parse().unwrap(), "10.0.0.0/8".parse().unwrap());
-    assert_eq!(scene.ask(Request::TimerAdd { queue, to }), Ok(Reply::Done));
+    assert_eq!(scene.ask(Request::TimerAdd { queue, fib: 0, to }), Ok(Reply::Done));
     let mut follower = follower(&mut scene, None);
     scene.pass(601 * SECOND);
     scene.pass(SECOND);
@@ -268,7 +268,7 @@ fn ms_11_who_may_only_look_may_ask_for_a_route_and_change_none() {
     let others = [
         Request::RouteFlush { filter: RouteFilter::default() },
         Request::TimerCreate { queue: "short".parse().unwrap(), period_seconds: 1 },
-        Request::TimerClear { to: "10.0.0.0/8".parse().unwrap() },
+        Request::TimerClear { fib: 0, to: "10.0.0.0/8".parse().unwrap() },
     ];
     for other in others {
         let refused = scene.control.handle_asked(other, anybody(), scene.now).unwrap_err();

@@ -12,6 +12,7 @@ mod entries;
 mod expiry;
 mod flags;
 mod gateways;
+mod learnt;
 mod links;
 mod lookups;
 mod messages;
