@@ -20,6 +20,7 @@ mod metrics;
 mod pinned;
 mod references;
 mod rejected;
+mod sequences;
 mod tables;
 
 use std::net::IpAddr;
