@@ -28,6 +28,7 @@ use control_api::{EventKind, MetricMask, Network, RouteEvent, RouteFlags};
 
 use crate::control::Control;
 use crate::expiry::seconds;
+use crate::packets::Packet;
 use crate::rib::{Protocol, Way};
 use crate::route::{Facts, LookupFlags, Origin, RouteEntry, RouteRef};
 use crate::routes::{MAIN, Routes};
@@ -399,10 +400,11 @@ impl Control {
     }
 
     /// Where a packet goes, by a route of its own if what leads there is a template.
-    pub(crate) fn way_of_packet(&mut self, destination: IpAddr, now: Timestamp) -> Option<Way> {
+    pub(crate) fn way_of_packet(&mut self, packet: &Packet<'_>, now: Timestamp) -> Option<Way> {
+        let destination = packet.destination();
         let is_template = |entry: &Arc<RouteEntry>| entry.facts().is_template();
         if !self.routes.towards(MAIN, destination).is_some_and(is_template) {
-            return self.routes.way(destination);
+            return self.routes.way(destination, packet.bytes());
         }
         if !self.resolves.take(now) {
             self.counts.resolves_refused += 1;

@@ -42,6 +42,10 @@
 //! to = "0.0.0.0/0"
 //! via = "192.0.2.2"                         # [and dev = "left"], or dev = "left" alone,
 //!                                           # or blackhole = true, or unreachable = true
+//! [[route]]
+//! to = "10.0.0.0/8"                         # several gateways share, each as much as it weighs: 1, if that is not said
+//! via = ["192.0.2.2", { address = "192.0.2.3", weight = 2 }]
+//!
 //! [[neighbour]]
 //! port = "left"
 //! address = "192.0.2.2"
@@ -289,10 +293,12 @@ pub struct Route {
     pub to: Network,
     /// Where they go.
     pub target: Target,
+    /// What it gets beside others to the same destinations.
+    pub weight: u32,
 }
 
 /// Where a static route leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target {
     /// To a gateway of the route's family, in reach of the port.
     Via {

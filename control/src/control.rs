@@ -18,6 +18,7 @@ use crate::expiry::Wall;
 use crate::icmp::{Limits, Problem};
 use crate::limit::TokenBucket;
 use crate::links::Links;
+use crate::multipath::Multipath;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
 use crate::ports::{self, PortInfo, Ports};
@@ -81,6 +82,8 @@ pub struct Setup {
     pub ports: Vec<PortInfo>,
     /// How many tables of routes there may be.
     pub fibs: Fibs,
+    /// How what goes to one network is divided among several routes.
+    pub multipath: Multipath,
     /// Static routes, of the main table.
     pub routes: Vec<config::Route>,
     /// How many timers of routes there may be.
@@ -106,6 +109,7 @@ impl Setup {
         Self {
             ports: config.ports().iter().zip(states).map(port).collect(),
             fibs: Fibs::default(),
+            multipath: Multipath::default(),
             routes: config.routes().to_vec(),
             timers: timers::Limits::default(),
             neighbours: config.neighbours().to_vec(),
@@ -174,14 +178,14 @@ impl Control {
         hardware: Box<dyn Hardware>,
         now: Timestamp,
     ) -> Self {
-        let Setup { ports, fibs, routes, timers, neighbours, mut links, assume_neighbours } = setup;
+        let Setup { ports, fibs, multipath, routes, timers, neighbours, mut links, assume_neighbours } = setup;
         links.resize(ports.len(), config::LinkSettings::default());
         let wall = Wall::default();
         let events = Events::new(ports.iter().map(|port| port.name.clone()).collect(), wall.ahead().clone());
         let mut control = Self {
             neighbours: Neighbours::new(links.into_iter().map(|link| link.neighbours)),
             ports: Ports::new(ports),
-            routes: Routes::new(publisher, fibs, events),
+            routes: Routes::new(publisher, fibs, multipath, events),
             callouts: Callouts::default(),
             redirects: RedirectCounts::default(),
             limits: Limits::default(),
@@ -201,8 +205,8 @@ impl Control {
         for config::Neighbour { port, address, mac } in neighbours {
             control.set_permanent(port, address, mac);
         }
-        for config::Route { to, target } in routes {
-            control.set_static(to, target.into());
+        for route in routes {
+            control.add_configured(route);
         }
         control.routes.publish();
         control

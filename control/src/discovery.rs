@@ -18,6 +18,7 @@ use crate::neighbours::{Due, Expired, Heard, Key, Origin};
 use crate::packets::Packet;
 use crate::ports::PortInfo;
 use crate::rib::Way;
+use crate::routes::MAIN;
 use crate::time::Timestamp;
 
 impl Control {
@@ -145,7 +146,7 @@ impl Control {
     /// Whether the addresses of the port, or a route, say that `address` is on its link.
     pub(crate) fn can_be_neighbour(&self, address: IpAddr, port: PortId) -> bool {
         self.ports.port(port).can_have_neighbour(address)
-            || matches!(self.routes.way(address), Some(Way::Link(link)) if link == port)
+            || self.routes.sharing(MAIN, address).iter().any(|entry| entry.way() == Way::Link(port))
     }
 
     /// A neighbour's time has come: ask again, or give up and tell those who waited.

@@ -26,9 +26,11 @@ mod icmp;
 mod limit;
 mod links;
 mod local;
+mod multipath;
 mod neighbours;
 mod next_hops;
 mod packets;
+mod paths;
 mod pmtu;
 mod ports;
 mod redirect;
@@ -48,6 +50,7 @@ pub use cloning::{InterfaceHooks, MAX_CLONES, RESOLVES_PER_SECOND, RtRequest};
 pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, WorkerInfo};
 pub use expiry::WallClock;
 pub use links::BETWEEN_LOOKS;
+pub use multipath::{Jitter, Multipath, Slots};
 pub use ports::PortInfo;
 pub use route::{
     Gateway, LockedRoute, LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, RouteEntry, RouteId,

@@ -4,13 +4,16 @@
 //! gateway is found, that one next hop changes and every route by it follows. Sharing is why: a full table has a million
 //! routes and a handful of next hops.
 //!
+//! Next hops that share are a **group**, which has an id like any other next hop and holds its members. Routes that share
+//! by the same next hops with the same weights hold the same group.
+//!
 //! An id is used again once nothing holds it. Within one published state ids and meanings always belong together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use boundary::{Mtu, NextHop, PortId};
+use boundary::{Group, GroupId, Mtu, NextHop, PortId, Share, scramble};
 use control_api::Family;
 use lpm::NextHopId;
 use packet::ethernet::MacAddr;
@@ -43,6 +46,30 @@ impl Key {
         }
     }
 
+    /// A number that says which it is, the same in every run: lots of groups are drawn with it.
+    fn name(self) -> u64 {
+        let words = |one: u64, [high, low]: [u64; 2]| scramble(one ^ scramble(high ^ scramble(low)));
+        match self {
+            Self::Local => words(1, [0, 0]),
+            Self::Blackhole => words(2, [0, 0]),
+            Self::Unreachable => words(3, [0, 0]),
+            Self::Link(port) => words(4, [port.0.into(), 0]),
+            Self::Neighbour(port, IpAddr::V4(address)) => words(5, [port.0.into(), address.to_bits().into()]),
+            Self::Neighbour(port, IpAddr::V6(address)) => {
+                let [high, low] = halves(address.to_bits());
+                words(words(6, [high, low]), [port.0.into(), 0])
+            }
+            Self::Template(port) => words(7, [port.0.into(), 0]),
+            Self::Station(port, MacAddr(mac), family) => {
+                let [a, b, c, d, e, f] = mac;
+                words(
+                    8 + u64::from(family == Family::Ipv6),
+                    [port.0.into(), u64::from_be_bytes([0, 0, a, b, c, d, e, f])],
+                )
+            }
+        }
+    }
+
     /// What workers do until more is known.
     const fn first_meaning(self) -> NextHop {
         match self {
@@ -54,6 +81,18 @@ impl Key {
             }
         }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "halves are what is wanted")]
+const fn halves(number: u128) -> [u64; 2] {
+    [(number >> 64) as u64, number as u64]
+}
+
+/// A next hop of a group, and what it weighs there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Member {
+    pub(crate) next_hop: NextHopId,
+    pub(crate) weight: u32,
 }
 
 /// The table of next hops.
@@ -68,13 +107,26 @@ pub(crate) struct NextHops {
     cut_off: BTreeSet<(PortId, IpAddr)>,
     /// Ports without a link: packets do not go there, whatever leads to them.
     without_link: BTreeSet<PortId>,
+    /// The groups, by their members in the order of ids.
+    of_members: BTreeMap<Arc<[Member]>, NextHopId>,
+    /// By [`GroupId`]. A place that is free keeps what was there until it is used again.
+    groups: Vec<Arc<Group>>,
+    free_groups: Vec<GroupId>,
+    shared_groups: Option<Arc<[Arc<Group>]>>,
 }
 
 #[derive(Debug)]
 struct Slot {
-    key: Key,
+    what: What,
     holders: usize,
     meaning: NextHop,
+}
+
+/// What is in a slot.
+#[derive(Debug)]
+enum What {
+    Single(Key),
+    Group(GroupId, Arc<[Member]>),
 }
 
 impl NextHops {
@@ -84,18 +136,38 @@ impl NextHops {
             self.slots[id.index()].holders += 1;
             return *id;
         }
-        let slot = Slot { key, holders: 1, meaning: key.first_meaning() };
-        let id = if let Some(id) = self.free.pop() {
-            self.slots[id.index()] = slot;
-            id
-        } else {
-            let index =
-                u32::try_from(self.slots.len()).expect("a next hop takes memory that 2^32 of them would not have");
-            self.slots.push(slot);
-            NextHopId::new(index)
-        };
+        let id = self.take_slot(Slot { what: What::Single(key), holders: 1, meaning: key.first_meaning() });
         self.ids.insert(key, id);
-        self.shared = None;
+        id
+    }
+
+    /// The next hop of a group of these, made if need be, with one holder more. They are in the order of their ids, single
+    /// next hops that are held, and no more than [`Group::MOST`].
+    pub(crate) fn hold_group(&mut self, members: &[Member]) -> NextHopId {
+        if let Some(id) = self.of_members.get(members) {
+            self.slots[id.index()].holders += 1;
+            return *id;
+        }
+        let share = |member: &Member| {
+            let name = match &self.slots[member.next_hop.index()].what {
+                What::Single(key) => key.name(),
+                What::Group(..) => unreachable!("members of groups are single"),
+            };
+            Share { next_hop: member.next_hop, name, weight: member.weight }
+        };
+        let group = Arc::new(Group::new(&members.iter().map(share).collect::<Vec<_>>()));
+        let place = self.free_groups.pop().unwrap_or_else(|| {
+            let place = u32::try_from(self.groups.len()).expect("groups are fewer than next hops");
+            self.groups.push(Arc::clone(&group));
+            GroupId(place)
+        });
+        self.groups[place.index()] = group;
+        self.shared_groups = None;
+        members.iter().for_each(|member| self.slots[member.next_hop.index()].holders += 1);
+        let members: Arc<[Member]> = members.into();
+        let what = What::Group(place, Arc::clone(&members));
+        let id = self.take_slot(Slot { what, holders: 1, meaning: NextHop::Group(place) });
+        self.of_members.insert(members, id);
         id
     }
 
@@ -103,9 +175,39 @@ impl NextHops {
     pub(crate) fn release(&mut self, id: NextHopId) {
         let slot = &mut self.slots[id.index()];
         slot.holders -= 1;
-        if slot.holders == 0 {
-            self.ids.remove(&slot.key);
-            self.free.push(id);
+        if slot.holders > 0 {
+            return;
+        }
+        self.free.push(id);
+        match &slot.what {
+            What::Single(key) => {
+                self.ids.remove(key);
+            }
+            What::Group(place, members) => {
+                self.free_groups.push(*place);
+                let members = Arc::clone(members);
+                self.of_members.remove(&members);
+                members.iter().for_each(|member| self.release(member.next_hop));
+            }
+        }
+    }
+
+    fn take_slot(&mut self, slot: Slot) -> NextHopId {
+        self.shared = None;
+        if let Some(id) = self.free.pop() {
+            self.slots[id.index()] = slot;
+            return id;
+        }
+        let index = u32::try_from(self.slots.len()).expect("a next hop takes memory that 2^32 of them would not have");
+        self.slots.push(slot);
+        NextHopId::new(index)
+    }
+
+    /// The member of a group that a flow with this number goes by; of a single next hop, that itself.
+    pub(crate) fn member(&self, id: NextHopId, flow: u64) -> NextHopId {
+        match self.slots[id.index()].what {
+            What::Single(_) => id,
+            What::Group(place, _) => self.groups[place.index()].member(flow),
         }
     }
 
@@ -185,11 +287,17 @@ impl NextHops {
 
     /// What workers do by a slot: it knows its station, and here is known whether that may be used.
     fn shown(&self, slot: &Slot) -> NextHop {
-        match slot.key {
+        let What::Single(key) = slot.what else { return slot.meaning };
+        match key {
             Key::Neighbour(port, address) if self.is_cut_off(port, address) => NextHop::Unreachable,
             key if key.port().is_some_and(|port| !self.has_link(port)) => NextHop::Unreachable,
             _ => slot.meaning,
         }
+    }
+
+    /// The groups for workers; a copy only if there is another one.
+    pub(crate) fn share_groups(&mut self) -> Arc<[Arc<Group>]> {
+        Arc::clone(self.shared_groups.get_or_insert_with(|| self.groups.as_slice().into()))
     }
 }
 
@@ -222,6 +330,33 @@ mod tests {
         let reused = hops.hold(Key::Blackhole);
         assert_eq!(reused, first);
         assert_eq!(hops.meaning(reused), NextHop::Blackhole, "and means what its new holder wants");
+    }
+
+    #[test]
+    fn routes_that_share_by_the_same_next_hops_hold_one_group_and_the_group_holds_them() {
+        let mut hops = NextHops::default();
+        let [one, other] = [1, 2].map(|last| hops.hold(gateway(last)));
+        let even = [one, other].map(|next_hop| Member { next_hop, weight: 1 });
+        let group = hops.hold_group(&even);
+        assert_eq!(hops.hold_group(&even), group);
+        assert_ne!(hops.hold_group(&even.map(|member| Member { weight: 2, ..member })), group);
+        hops.release(one);
+        assert_eq!(hops.hold(gateway(1)), one, "the groups still hold it");
+        let NextHop::Group(place) = hops.meaning(group) else { panic!("it is a group") };
+        assert_eq!(hops.share_groups()[place.index()].members(), [one, other]);
+        assert!([one, other].contains(&hops.member(group, 7)));
+    }
+
+    #[test]
+    fn a_group_that_nothing_holds_lets_its_members_go() {
+        let mut hops = NextHops::default();
+        let [one, other] = [1, 2].map(|last| hops.hold(gateway(last)));
+        let group = hops.hold_group(&[one, other].map(|next_hop| Member { next_hop, weight: 1 }));
+        [one, other].into_iter().for_each(|id| hops.release(id));
+        hops.release(group);
+        let mut reused = [3, 4, 5].map(|last| hops.hold(gateway(last)));
+        reused.sort();
+        assert_eq!(reused, [one, other, group]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use boundary::PortId;
+use boundary::{Group, PortId};
 use control_api::{
     ApiError, ErrorKind, Family, Network, Route, RouteFilter, RouteFlags, RouteMessage, RouteMetrics, Target, Verb,
 };
@@ -25,17 +25,21 @@ impl Control {
     pub(crate) fn add_route(&mut self, network: Network, target: &Target) -> Result<(), ApiError> {
         let leads = self.forwarded_way_of(network, target)?;
         self.refuse_bad_gateway(MAIN, network, leads)?;
-        self.refuse_a_second(MAIN, network, RouteFlags::empty())?;
-        self.set_static(network, leads);
+        let newcomer = Newcomer { leads, given: RouteFlags::empty(), priority: RouteMessage::STATIC_PRIORITY };
+        let place = self.place_for(MAIN, network, newcomer)?;
+        let mut facts = self.facts_of(network, leads);
+        self.inherit_mtu(MAIN, &mut facts);
+        self.put(MAIN, network, facts, place);
         Ok(())
     }
 
-    /// Adds a static route, or puts it in place of the one there is.
+    /// Adds a static route, or puts it in place of those there are.
     pub(crate) fn replace_route(&mut self, network: Network, target: &Target) -> Result<(), ApiError> {
         let leads = self.forwarded_way_of(network, target)?;
         self.refuse_bad_gateway(MAIN, network, leads)?;
         if self.routes.get(MAIN, network, Protocol::Static).is_none_or(|entry| is_pinned(entry)) {
-            self.refuse_a_second(MAIN, network, RouteFlags::empty())?;
+            let newcomer = Newcomer { leads, given: RouteFlags::empty(), priority: RouteMessage::STATIC_PRIORITY };
+            self.place_for(MAIN, network, newcomer)?;
         }
         self.set_static(network, leads);
         Ok(())
@@ -43,8 +47,8 @@ impl Control {
 
     /// Removes a static route.
     pub(crate) fn delete_route(&mut self, network: Network) -> Result<(), ApiError> {
-        let entry = self.changeable(MAIN, network, RouteFlags::empty())?;
-        self.routes.remove(MAIN, network, entry.protocol());
+        let entry = self.changeable(&Asked::for_any(MAIN, network))?;
+        self.routes.remove_entry(&entry);
         Ok(())
     }
 
@@ -91,8 +95,9 @@ impl Control {
         };
         let leads = self.way_of(network, target)?;
         self.refuse_bad_gateway(message.fib, network, leads)?;
-        self.refuse_a_second(message.fib, network, given)?;
-        let mut facts = self.facts_of(network, leads);
+        let priority = priority_in(message)?.unwrap_or(RouteMessage::STATIC_PRIORITY);
+        let place = self.place_for(message.fib, network, Newcomer { leads, given, priority })?;
+        let mut facts = Facts { priority, ..self.facts_of(network, leads) };
         facts.flags.remove(RouteFlags::STATIC);
         facts.flags |= given & RouteFlags::SETTABLE;
         if facts.flags.contains(RouteFlags::HOST) {
@@ -100,28 +105,27 @@ impl Control {
             facts.flags.remove(RouteFlags::CLONING);
         }
         self.say_metrics(&mut facts, message);
-        Ok(self.set_facts(message.fib, network, facts))
+        Ok(self.put(message.fib, network, facts, place))
     }
 
     fn delete_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
         let network = destination(message)?;
-        let entry = self.changeable(message.fib, network, message.flags.unwrap_or_default())?;
-        if let Some(target) = &message.target
-            && self.way_of(network, target)? != entry.facts().leads
-        {
+        let asked = self.asked(network, message)?;
+        let entry = self.changeable(&asked)?;
+        if asked.leads.is_some_and(|leads| leads != entry.facts().leads) {
             return Err(ApiError::new(ErrorKind::NotFound, format!("the route to {network} leads elsewhere")));
         }
-        self.routes.remove(message.fib, network, entry.protocol());
+        self.routes.remove_entry(&entry);
         Ok(entry)
     }
 
     fn change_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
         let network = destination(message)?;
-        let entry = self.changeable(message.fib, network, message.flags.unwrap_or_default())?;
+        let asked = self.asked(network, message)?;
+        let entry = self.changeable(&asked)?;
         let _held = held(&entry)?;
         let mut facts = self.routes.unmarked(&entry);
-        if let Some(target) = &message.target {
-            let leads = self.way_of(network, target)?;
+        if let Some(leads) = asked.leads {
             self.refuse_bad_gateway(message.fib, network, leads)?;
             facts.flags -= facts.leads.flags();
             facts.flags |= leads.flags();
@@ -147,7 +151,7 @@ impl Control {
 
     fn lock_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
         let network = destination(message)?;
-        let entry = self.changeable(message.fib, network, message.flags.unwrap_or_default())?;
+        let entry = self.changeable(&self.asked(network, message)?)?;
         let _held = held(&entry)?;
         let mut facts = entry.facts();
         facts.metrics.lock(message.inits, message.metrics.locks);
@@ -164,7 +168,10 @@ impl Control {
             return Ok(found);
         }
         let network = destination(message)?;
-        let found = self.routes.first(message.fib, network).cloned();
+        let asked = self.asked(network, message)?;
+        // Whoever does not say which of several is told of the one that counts.
+        let found = self.routes.all(message.fib, network).into_iter().find(|entry| asked.means(entry));
+        let found = found.cloned();
         let found = found.ok_or_else(|| ApiError::new(ErrorKind::NotFound, format!("no route leads to {network}")))?;
         self.routes.events.got(&found);
         Ok(found)
@@ -182,14 +189,29 @@ impl Control {
         }
     }
 
+    /// Adds a route of the configuration; one to the same network as another shares with it.
+    pub(crate) fn add_configured(&mut self, config::Route { to, target, weight }: config::Route) {
+        let mut facts = self.facts_of(to, target.into());
+        facts.metrics.weight = weight;
+        self.inherit_mtu(MAIN, &mut facts);
+        self.put(MAIN, to, facts, Place::Beside);
+    }
+
     pub(crate) fn set_static(&mut self, network: Network, leads: Way) {
         let mut facts = self.facts_of(network, leads);
         self.inherit_mtu(MAIN, &mut facts);
-        self.set_facts(MAIN, network, facts);
+        self.put(MAIN, network, facts, Place::Alone);
     }
 
     pub(crate) fn set_facts(&mut self, fib: u16, network: Network, facts: Facts) -> Arc<RouteEntry> {
-        let entry = self.routes.set(fib, network, Protocol::Static, facts);
+        self.put(fib, network, facts, Place::Alone)
+    }
+
+    fn put(&mut self, fib: u16, network: Network, facts: Facts, place: Place) -> Arc<RouteEntry> {
+        let entry = match place {
+            Place::Alone => self.routes.set(fib, network, Protocol::Static, facts),
+            Place::Beside => self.routes.add(fib, network, Protocol::Static, facts),
+        };
         self.assume_gateway(facts.leads);
         entry
     }
@@ -247,37 +269,91 @@ impl Control {
             .with_hint(format!("name one from 0 to {}", fibs.count() - 1)))
     }
 
-    /// Refuses a route where there is one already, unless the new one is pinned and the old one is not.
-    fn refuse_a_second(&self, fib: u16, network: Network, given: RouteFlags) -> Result<(), ApiError> {
+    /// Where a new static route belongs among those to its network.
+    ///
+    /// Routes of different priority stand in for each other; of the same priority there may be several if the newcomer
+    /// is meant to share, each to another place. One that is pinned takes the place of those that are not.
+    fn place_for(&self, fib: u16, network: Network, newcomer: Newcomer) -> Result<Place, ApiError> {
         let refused = |message: String, hint| Err(ApiError::new(ErrorKind::Exists, message).with_hint(hint));
-        match self.routes.first(fib, network) {
-            Some(entry) if entry.protocol() != Protocol::Static => refused(
+        let Newcomer { leads, given, priority } = newcomer;
+        let there = self.routes.all(fib, network);
+        if there.is_empty() {
+            return Ok(Place::Alone);
+        }
+        if there.iter().any(|entry| entry.protocol() != Protocol::Static) {
+            return refused(
                 format!("the route to {network} follows from a port's address already"),
                 "leave it, or change the port's addresses in the configuration",
-            ),
-            // A clone makes room for what is really wanted.
-            Some(entry) if entry.flags().contains(RouteFlags::WASCLONED) && !is_pinned(entry) => Ok(()),
-            Some(entry) if is_pinned(entry) || !given.contains(RouteFlags::PINNED) => {
-                refused(format!("there is a route to {network}"), "use `route replace` to change it")
-            }
-            Some(_) | None => Ok(()),
+            );
         }
+        if there.iter().any(|entry| is_pinned(entry)) {
+            return refused(format!("there is a route to {network}"), "use `route replace` to change it");
+        }
+        // A clone makes room for what is really wanted.
+        let is_cloned = there.iter().all(|entry| entry.flags().contains(RouteFlags::WASCLONED));
+        if is_cloned || given.contains(RouteFlags::PINNED) {
+            return Ok(Place::Alone);
+        }
+        let mut equal = there.iter().filter(|entry| entry.priority() == priority).peekable();
+        if equal.peek().is_some() && !given.contains(RouteFlags::MPATH) {
+            return refused(
+                format!("there is a route to {network}"),
+                "use `route replace` to change it, or say `mpath` to share with it",
+            );
+        }
+        if equal.any(|entry| entry.facts().leads == leads) {
+            return refused(
+                format!("there is a route to {network} that leads there"),
+                "use `route change` to change it",
+            );
+        }
+        if there.len() >= Group::MOST {
+            return Err(ApiError::new(
+                ErrorKind::TooMany,
+                format!("there are {} routes to {network} already, which is as many as can be", there.len()),
+            )
+            .with_hint("delete one of them first"));
+        }
+        Ok(Place::Beside)
     }
 
-    /// The route to exactly `network`, if somebody who gives these flags may change or delete it.
-    fn changeable(&self, fib: u16, network: Network, given: RouteFlags) -> Result<Arc<RouteEntry>, ApiError> {
+    /// What a message says about which route to its network it means.
+    fn asked(&self, network: Network, message: &RouteMessage) -> Result<Asked, ApiError> {
+        let leads = message.target.as_ref().map(|target| self.way_of(network, target)).transpose()?;
+        let given = message.flags.unwrap_or_default();
+        Ok(Asked { fib: message.fib, network, leads, priority: priority_in(message)?, given })
+    }
+
+    /// The route that is asked for, if somebody who gives these flags may change or delete it. Of several to one network
+    /// it has to be said which one is meant; one that is alone is meant whatever is said of where it leads.
+    fn changeable(&self, asked: &Asked) -> Result<Arc<RouteEntry>, ApiError> {
+        let network = asked.network;
         let refused = |message: String| ApiError::new(ErrorKind::NotAllowed, message);
-        let Some(entry) = self.routes.first(fib, network) else {
-            return Err(ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
-                .with_hint("see `route show` for those there are"));
+        let there = self.routes.all(asked.fib, network);
+        let meant: Vec<_> = there.iter().filter(|entry| asked.means(entry)).collect();
+        let entry = match (&there[..], &meant[..]) {
+            ([only], _) if asked.priority.is_none_or(|priority| priority == only.priority()) => *only,
+            (_, [one]) => one,
+            ([], _) => {
+                return Err(ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
+                    .with_hint("see `route show` for those there are"));
+            }
+            (_, []) => {
+                return Err(ApiError::new(ErrorKind::NotFound, format!("none of the routes to {network} is that one"))
+                    .with_hint("see `route show` for those there are"));
+            }
+            (_, [_, ..]) => {
+                return Err(ApiError::new(ErrorKind::NotFound, format!("there are several routes to {network}"))
+                    .with_hint("say which: `via GATEWAY`, or `priority N`"));
+            }
         };
         let is_ours = entry.flags().intersects(RouteFlags::LOCAL | RouteFlags::BROADCAST);
         match entry.protocol() {
-            Protocol::Local | Protocol::Connected if is_ours || !given.contains(RouteFlags::PINNED) => {
+            Protocol::Local | Protocol::Connected if is_ours || !asked.given.contains(RouteFlags::PINNED) => {
                 Err(refused(format!("the route to {network} follows from a port's address and cannot be removed"))
                     .with_hint("change the port's addresses in the configuration"))
             }
-            Protocol::Static if is_pinned(entry) && !given.contains(RouteFlags::PINNED) => {
+            Protocol::Static if is_pinned(entry) && !asked.given.contains(RouteFlags::PINNED) => {
                 Err(refused(format!("the route to {network} is pinned"))
                     .with_hint("say `pinned` to change or delete it all the same"))
             }
@@ -349,6 +425,57 @@ impl Control {
             }),
             Some(port) => Ok(port),
         }
+    }
+}
+
+/// A route that is to be added.
+#[derive(Debug, Clone, Copy)]
+struct Newcomer {
+    leads: Way,
+    given: RouteFlags,
+    priority: u8,
+}
+
+/// Where it belongs among the static routes to its network.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// There is none, or it takes the place of all.
+    Alone,
+    /// It is one more.
+    Beside,
+}
+
+/// Which route somebody means.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    fib: u16,
+    network: Network,
+    /// Where it leads, if that is said.
+    leads: Option<Way>,
+    priority: Option<u8>,
+    /// Flags that say what may be done with it.
+    given: RouteFlags,
+}
+
+impl Asked {
+    /// Whichever there is.
+    const fn for_any(fib: u16, network: Network) -> Self {
+        Self { fib, network, leads: None, priority: None, given: RouteFlags::empty() }
+    }
+
+    fn means(&self, entry: &RouteEntry) -> bool {
+        self.leads.is_none_or(|leads| entry.facts().leads == leads)
+            && self.priority.is_none_or(|priority| entry.priority() == priority)
+    }
+}
+
+fn priority_in(message: &RouteMessage) -> Result<Option<u8>, ApiError> {
+    match message.priority {
+        Some(priority) if !(1..=RouteMessage::LAST_PRIORITY).contains(&priority) => {
+            Err(ApiError::new(ErrorKind::Invalid, format!("{priority} is no priority"))
+                .with_hint(format!("give one from 1 to {}", RouteMessage::LAST_PRIORITY)))
+        }
+        given => Ok(given),
     }
 }
 

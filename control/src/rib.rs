@@ -6,12 +6,13 @@
 //! talked to yet meets the network's own entry and is held until the host is found, and a route that a person put above
 //! the host, or right at it, wins.
 //!
-//! For one network there may be a route of each protocol; the first in the order of [`Protocol`] counts.
+//! For one network there may be routes of each protocol; those of the first in the order of [`Protocol`] count that has
+//! one that can be used. Which of several of one protocol count is the business of [`Paths`].
 //!
 //! Every change of routes or hosts is written down as the few changes of the forwarding table that follow, and they are
 //! applied together when [`Table::forwarding`] is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,7 +21,8 @@ use control_api::{Family, Network, RouteFlags};
 use lpm::{Address, Change, Fib, FibWriter, NextHopId, Prefix};
 use packet::ethernet::MacAddr;
 
-use crate::next_hops::Key;
+use crate::next_hops::{Key, Member};
+use crate::paths::Paths;
 use crate::route::{Facts, RouteEntry, RouteId};
 
 /// Who wants a route, in the order of preference.
@@ -126,7 +128,7 @@ struct Host {
 #[derive(Debug)]
 pub(crate) struct Table<A: Address> {
     fib: u16,
-    routes: BTreeMap<(Prefix<A>, Protocol), Arc<RouteEntry>>,
+    routes: BTreeMap<(Prefix<A>, Protocol), Paths>,
     /// Routes there ever were: the next one's number.
     serial: u64,
     listed: usize,
@@ -157,27 +159,51 @@ where
         Self { fib, forwarding: None, ..Self::default() }
     }
 
-    /// Adds a route, or puts it in place of the protocol's route there was, which is no longer up.
+    /// Adds a route, or puts it in place of the protocol's routes there were, which are no longer up.
     pub(crate) fn set(
         &mut self,
         prefix: Prefix<A>,
         protocol: Protocol,
         facts: Facts,
         next_hop: NextHopId,
-    ) -> Option<Arc<RouteEntry>> {
-        let family = if A::BITS == 32 { Family::Ipv4 } else { Family::Ipv6 };
-        let id = RouteId { fib: self.fib, family, serial: self.serial };
-        self.serial += 1;
-        let entry = Arc::new(RouteEntry::new(id, prefix.into(), protocol, facts, next_hop));
-        let before = self.routes.insert((prefix, protocol), entry);
-        self.listed += usize::from(facts.leads.is_listed());
-        self.left(prefix, before)
+    ) -> Option<Paths> {
+        let entry = self.made(prefix, protocol, facts, next_hop);
+        let before = self.routes.insert((prefix, protocol), Paths::One(entry));
+        before.iter().flat_map(Paths::entries).for_each(|entry| self.left(entry));
+        self.follow(prefix);
+        before
     }
 
-    /// Removes a protocol's route, which is no longer up.
-    pub(crate) fn remove(&mut self, prefix: Prefix<A>, protocol: Protocol) -> Option<Arc<RouteEntry>> {
-        let removed = self.routes.remove(&(prefix, protocol))?;
-        self.left(prefix, Some(removed))
+    /// Adds a route beside the protocol's routes there are, or as its first.
+    pub(crate) fn add(
+        &mut self,
+        prefix: Prefix<A>,
+        protocol: Protocol,
+        facts: Facts,
+        next_hop: NextHopId,
+    ) -> Arc<RouteEntry> {
+        let entry = self.made(prefix, protocol, facts, next_hop);
+        match self.routes.entry((prefix, protocol)) {
+            btree_map::Entry::Vacant(free) => {
+                free.insert(Paths::One(Arc::clone(&entry)));
+            }
+            btree_map::Entry::Occupied(mut paths) => paths.get_mut().add(Arc::clone(&entry)),
+        }
+        self.follow(prefix);
+        entry
+    }
+
+    /// Removes a route, which is no longer up, if it is there. The others of its protocol stay.
+    pub(crate) fn remove(&mut self, prefix: Prefix<A>, entry: &RouteEntry) -> Option<Arc<RouteEntry>> {
+        let btree_map::Entry::Occupied(mut paths) = self.routes.entry((prefix, entry.protocol())) else { return None };
+        let removed = match paths.get_mut().take(entry.id()) {
+            Some(taken) => taken,
+            None if paths.get().first().id() == entry.id() => Arc::clone(paths.remove().first()),
+            None => return None,
+        };
+        self.left(&removed);
+        self.follow(prefix);
+        Some(removed)
     }
 
     /// A route of this table says something else from now on.
@@ -185,29 +211,58 @@ where
         self.listed -= usize::from(entry.facts().leads.is_listed());
         self.listed += usize::from(facts.leads.is_listed());
         entry.say(facts, next_hop);
+        if let Some(paths) = self.routes.get_mut(&(prefix, entry.protocol())) {
+            paths.arrange();
+        }
         self.follow(prefix);
     }
 
-    /// A protocol's route to exactly `prefix`.
-    pub(crate) fn get(&self, prefix: Prefix<A>, protocol: Protocol) -> Option<&Arc<RouteEntry>> {
+    /// A protocol's routes to exactly `prefix`.
+    pub(crate) fn paths(&self, prefix: Prefix<A>, protocol: Protocol) -> Option<&Paths> {
         self.routes.get(&(prefix, protocol))
     }
 
-    /// The route to exactly `prefix` that counts: the first that is up.
-    pub(crate) fn best(&self, prefix: Prefix<A>) -> Option<(Protocol, &Arc<RouteEntry>)> {
+    /// The next hops of a protocol's routes to `prefix` that share; none where one route has everything.
+    pub(crate) fn members(&self, prefix: Prefix<A>, protocol: Protocol) -> Vec<Member> {
+        self.paths(prefix, protocol).map(Paths::members).unwrap_or_default()
+    }
+
+    /// Those that share have this next hop together from now on; returns the one they had.
+    pub(crate) fn set_group(
+        &mut self,
+        prefix: Prefix<A>,
+        protocol: Protocol,
+        group: Option<NextHopId>,
+    ) -> Option<NextHopId> {
+        let before = self.routes.get_mut(&(prefix, protocol)).and_then(|paths| paths.set_group(group));
+        self.follow_entry(prefix);
+        before
+    }
+
+    /// The routes to exactly `prefix` that count: those of the first protocol that has one that can be used.
+    pub(crate) fn best(&self, prefix: Prefix<A>) -> Option<(Protocol, &Paths)> {
         let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
-        let mut routes = self.routes.range(of_prefix).map(|((_, protocol), route)| (*protocol, route));
-        routes.find(|(_, route)| route.is_up())
+        let of_protocols = self.routes.range(of_prefix).map(|((_, protocol), paths)| (*protocol, paths));
+        of_protocols.into_iter().find(|(_, paths)| paths.first().is_up())
+    }
+
+    /// Every route to exactly `prefix`, those that cannot be used included, in the order in which they count.
+    pub(crate) fn all(&self, prefix: Prefix<A>) -> impl Iterator<Item = &Arc<RouteEntry>> {
+        let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
+        self.routes.range(of_prefix).flat_map(|(_, paths)| paths.entries())
     }
 
     /// The first route to exactly `prefix`, up or not.
     pub(crate) fn first(&self, prefix: Prefix<A>) -> Option<&Arc<RouteEntry>> {
         let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
-        self.routes.range(of_prefix).next().map(|(_, route)| route)
+        self.routes.range(of_prefix).next().map(|(_, paths)| paths.first())
     }
 
-    /// A route to `prefix` is up no more, or again: another may take over.
-    pub(crate) fn turned(&mut self, prefix: Prefix<A>) {
+    /// A protocol's route to `prefix` is up no more, or again: another may take over.
+    pub(crate) fn turned(&mut self, prefix: Prefix<A>, protocol: Protocol) {
+        if let Some(paths) = self.routes.get_mut(&(prefix, protocol)) {
+            paths.arrange();
+        }
         self.follow(prefix);
     }
 
@@ -215,16 +270,16 @@ where
     ///
     /// Prefixes are ordered so that one comes right before all that it covers. So the last one up to `address` either
     /// contains it, and nothing more specific does, or whatever contains both is no longer than what they share.
-    pub(crate) fn longest_match(&self, address: A) -> Option<(Prefix<A>, Protocol, &Arc<RouteEntry>)> {
+    pub(crate) fn longest_match(&self, address: A) -> Option<(Prefix<A>, Protocol, &Paths)> {
         let mut at = Prefix::host(address);
         loop {
             let ((candidate, _), _) = self.routes.range(..=(at, Protocol::Static)).next_back()?;
             let candidate = *candidate;
             let shared = if candidate.contains(address) {
-                if let Some((protocol, route)) = self.best(candidate) {
-                    return Some((candidate, protocol, route));
+                if let Some((protocol, paths)) = self.best(candidate) {
+                    return Some((candidate, protocol, paths));
                 }
-                // None of its routes is up: the next wider network is asked.
+                // None of its routes can be used: the next one up is asked.
                 candidate.len().checked_sub(1)?
             } else {
                 shared_len(candidate.address(), address)
@@ -265,7 +320,7 @@ where
 
     /// Every route, those that do not count included, in the order of their prefixes and then of preference.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<RouteEntry>> {
-        self.routes.values()
+        self.routes.values().flat_map(Paths::entries)
     }
 
     /// How many routes there are, of those that are listed.
@@ -273,15 +328,20 @@ where
         self.listed
     }
 
-    /// A route has left the table, or there was none.
-    fn left(&mut self, prefix: Prefix<A>, entry: Option<Arc<RouteEntry>>) -> Option<Arc<RouteEntry>> {
-        if let Some(entry) = &entry {
-            // Before workers see it: whoever keeps the route asks again from now on.
-            entry.take_down();
-            self.listed -= usize::from(entry.facts().leads.is_listed());
-        }
-        self.follow(prefix);
-        entry
+    /// A route of this table that is of use to nobody yet.
+    fn made(&mut self, prefix: Prefix<A>, protocol: Protocol, facts: Facts, next_hop: NextHopId) -> Arc<RouteEntry> {
+        let family = if A::BITS == 32 { Family::Ipv4 } else { Family::Ipv6 };
+        let id = RouteId { fib: self.fib, family, serial: self.serial };
+        self.serial += 1;
+        self.listed += usize::from(facts.leads.is_listed());
+        Arc::new(RouteEntry::new(id, prefix.into(), protocol, facts, next_hop))
+    }
+
+    /// A route has left the table.
+    fn left(&mut self, entry: &RouteEntry) {
+        // Before workers see it: whoever keeps the route asks again from now on.
+        entry.take_down();
+        self.listed -= usize::from(entry.facts().leads.is_listed());
     }
 
     /// The route to `prefix` changed: so does its entry, and those of hosts inside that lead elsewhere now.
@@ -317,7 +377,7 @@ where
     fn entry(&self, prefix: Prefix<A>) -> Option<NextHopId> {
         let is_host = prefix.len() == A::BITS;
         let host = is_host.then(|| self.host_entry(prefix.address())).flatten();
-        host.or_else(|| self.best(prefix).map(|(_, route)| route.next_hop()))
+        host.or_else(|| self.best(prefix).and_then(|(_, paths)| paths.next_hop()))
     }
 
     /// The next hop of a known host, if the routes lead to its link.
@@ -328,8 +388,8 @@ where
 
     fn leads_to_link(&self, address: A, port: PortId) -> bool {
         // Each host of a template has its own route to be reached by.
-        let leads = |route: &RouteEntry| route.way() == Way::Link(port) && !route.facts().is_template();
-        self.longest_match(address).is_some_and(|(_, _, route)| leads(route))
+        let leads = |route: &Arc<RouteEntry>| route.way() == Way::Link(port) && !route.facts().is_template();
+        self.longest_match(address).is_some_and(|(_, _, paths)| paths.sharing().iter().any(leads))
     }
 }
 
@@ -360,6 +420,11 @@ mod tests {
     {
         fn insert(&mut self, prefix: Prefix<A>, protocol: Protocol, route: Route) {
             self.set(prefix, protocol, Facts::of(route.way, prefix.into(), protocol), route.next_hop);
+        }
+
+        fn clear(&mut self, prefix: Prefix<A>, protocol: Protocol) {
+            let entry = Arc::clone(self.paths(prefix, protocol).unwrap().first());
+            assert!(self.remove(prefix, &entry).is_some());
         }
     }
 
@@ -399,7 +464,7 @@ mod tests {
             table.host_found(address("192.0.2.7"), PortId(0), HOST);
             table.insert(prefix(above), Protocol::Static, BLACKHOLE);
             assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(BLACKHOLE.next_hop), "{above}");
-            table.remove(prefix(above), Protocol::Static);
+            table.clear(prefix(above), Protocol::Static);
             assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(HOST), "{above}, removed again");
         }
     }
@@ -416,7 +481,7 @@ mod tests {
         let mut table = connected();
         table.insert(prefix("192.0.2.0/24"), Protocol::Static, BLACKHOLE);
         assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(LINK.next_hop));
-        table.remove(prefix("192.0.2.0/24"), Protocol::Connected);
+        table.clear(prefix("192.0.2.0/24"), Protocol::Connected);
         assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(BLACKHOLE.next_hop));
     }
 

@@ -18,7 +18,9 @@ use crate::cloning::{Clones, Hooks, RtRequest};
 use crate::events::Events;
 use crate::expiry::Expiry;
 use crate::gateways::Gateways;
+use crate::multipath::Multipath;
 use crate::next_hops::{Key, NextHops};
+use crate::paths::Paths;
 use crate::rib::{Protocol, Table, Way};
 use crate::route::{Counters, Facts, RouteEntry, Trash};
 
@@ -30,6 +32,7 @@ pub struct Routes {
     others: BTreeMap<u16, Tables>,
     fibs: Fibs,
     pub(crate) next_hops: NextHops,
+    pub(crate) multipath: Multipath,
     trash: Trash,
     pub(crate) counters: Counters,
     /// Who is told of every change.
@@ -98,12 +101,13 @@ pub struct TooManyFibs {
 
 impl Routes {
     /// No routes yet; what changes goes to `publisher`.
-    pub(crate) fn new(publisher: Publisher<ForwardingState>, fibs: Fibs, events: Events) -> Self {
+    pub(crate) fn new(publisher: Publisher<ForwardingState>, fibs: Fibs, multipath: Multipath, events: Events) -> Self {
         Self {
             main: Tables::default(),
             others: BTreeMap::new(),
             fibs,
             next_hops: NextHops::default(),
+            multipath,
             trash: Trash::default(),
             counters: Counters::default(),
             events,
@@ -123,7 +127,7 @@ impl Routes {
         self.fibs
     }
 
-    /// Adds a route to a table, or puts it in place of the protocol's route there was.
+    /// Adds a route to a table, or puts it in place of the protocol's routes there were.
     pub(crate) fn set(&mut self, fib: u16, network: Network, protocol: Protocol, facts: Facts) -> Arc<RouteEntry> {
         let entry = self.insert(fib, network, protocol, facts);
         self.tell_hooks(RtRequest::Add, &entry);
@@ -150,11 +154,31 @@ impl Routes {
         self.take_gateway(fib, facts.leads);
         self.doubt_gateways(fib, network);
         if let Some(before) = before {
-            self.retire(before);
+            before.group().into_iter().for_each(|group| self.next_hops.release(group));
+            before.entries().iter().for_each(|entry| self.retire(Arc::clone(entry)));
         }
         let entry = Arc::clone(self.get(fib, network, protocol).expect("it was inserted"));
         self.expiry.follow(&entry);
         self.outdate_clones(&entry);
+        entry
+    }
+
+    /// Adds a route to a table, beside the protocol's routes there are.
+    pub(crate) fn add(&mut self, fib: u16, network: Network, protocol: Protocol, mut facts: Facts) -> Arc<RouteEntry> {
+        self.say_if_up(&mut facts);
+        let next_hop = self.hold(facts);
+        let tables = self.made(fib);
+        let entry = match network {
+            Network::V4(prefix) => tables.ipv4.add(prefix, protocol, facts, next_hop),
+            Network::V6(prefix) => tables.ipv6.add(prefix, protocol, facts, next_hop),
+        };
+        self.take_gateway(fib, facts.leads);
+        self.doubt_gateways(fib, network);
+        self.divide(&entry);
+        self.expiry.follow(&entry);
+        self.outdate_clones(&entry);
+        self.tell_hooks(RtRequest::Add, &entry);
+        self.events.added(&entry);
         entry
     }
 
@@ -180,6 +204,7 @@ impl Routes {
             Network::V4(prefix) => tables.ipv4.change(prefix, entry, facts, next_hop),
             Network::V6(prefix) => tables.ipv6.change(prefix, entry, facts, next_hop),
         }
+        self.divide(entry);
         self.next_hops.release(before);
         self.take_gateway(entry.fib(), facts.leads);
         self.leave_gateway(entry.fib(), led);
@@ -211,32 +236,61 @@ impl Routes {
         self.expiry.follow(entry);
     }
 
-    /// Removes a protocol's route, if there is one.
+    /// Removes a protocol's route, if there is one; of several the one that counts first.
     pub(crate) fn remove(&mut self, fib: u16, network: Network, protocol: Protocol) -> Option<Arc<RouteEntry>> {
-        let tables = if fib == MAIN { &mut self.main } else { self.others.get_mut(&fib)? };
-        let removed = match network {
-            Network::V4(prefix) => tables.ipv4.remove(prefix, protocol),
-            Network::V6(prefix) => tables.ipv6.remove(prefix, protocol),
-        }?;
-        self.timed.remove_all(RouteKey { fib, network, protocol });
-        self.retire(Arc::clone(&removed));
-        Some(removed)
+        let entry = Arc::clone(self.get(fib, network, protocol)?);
+        self.remove_entry(&entry).then_some(entry)
     }
 
-    /// Removes this very route; whether it was still there.
+    /// Removes a route; whether it was there. The others to its network stay.
     pub(crate) fn remove_entry(&mut self, entry: &RouteEntry) -> bool {
         let (fib, network, protocol) = (entry.fib(), entry.prefix(), entry.protocol());
-        self.get(fib, network, protocol).is_some_and(|there| there.id() == entry.id())
-            && self.remove(fib, network, protocol).is_some()
+        let Some(tables) = self.tables_mut(fib) else { return false };
+        let removed = match network {
+            Network::V4(prefix) => tables.ipv4.remove(prefix, entry),
+            Network::V6(prefix) => tables.ipv6.remove(prefix, entry),
+        };
+        let Some(removed) = removed else { return false };
+        if self.paths(fib, network, protocol).is_none() {
+            self.timed.remove_all(RouteKey { fib, network, protocol });
+        }
+        self.divide(entry);
+        self.retire(removed);
+        true
     }
 
-    /// A protocol's route to exactly `network`.
-    pub(crate) fn get(&self, fib: u16, network: Network, protocol: Protocol) -> Option<&Arc<RouteEntry>> {
+    /// The routes beside `entry` are others than before, or it is: what goes to their network is divided anew.
+    fn divide(&mut self, entry: &RouteEntry) {
+        let (fib, network, protocol) = (entry.fib(), entry.prefix(), entry.protocol());
+        // Nearly all are alone, and have nobody to share with.
+        let Some(Paths::Several(_)) = self.paths(fib, network, protocol) else { return };
+        let tables = self.tables(fib).expect("it has these routes");
+        let members = match network {
+            Network::V4(prefix) => tables.ipv4.members(prefix, protocol),
+            Network::V6(prefix) => tables.ipv6.members(prefix, protocol),
+        };
+        let is_divided = members.len() > 1 && self.multipath.divides(network.family());
+        let group = is_divided.then(|| self.next_hops.hold_group(&members));
+        let tables = self.made(fib);
+        let before = match network {
+            Network::V4(prefix) => tables.ipv4.set_group(prefix, protocol, group),
+            Network::V6(prefix) => tables.ipv6.set_group(prefix, protocol, group),
+        };
+        before.into_iter().for_each(|before| self.next_hops.release(before));
+    }
+
+    /// A protocol's routes to exactly `network`.
+    pub(crate) fn paths(&self, fib: u16, network: Network, protocol: Protocol) -> Option<&Paths> {
         let tables = self.tables(fib)?;
         match network {
-            Network::V4(prefix) => tables.ipv4.get(prefix, protocol),
-            Network::V6(prefix) => tables.ipv6.get(prefix, protocol),
+            Network::V4(prefix) => tables.ipv4.paths(prefix, protocol),
+            Network::V6(prefix) => tables.ipv6.paths(prefix, protocol),
         }
+    }
+
+    /// A protocol's route to exactly `network`; of several the one that counts first.
+    pub(crate) fn get(&self, fib: u16, network: Network, protocol: Protocol) -> Option<&Arc<RouteEntry>> {
+        self.paths(fib, network, protocol).map(Paths::first)
     }
 
     /// The first route to exactly `network`, up or not.
@@ -248,18 +302,44 @@ impl Routes {
         }
     }
 
-    /// The route a packet to `address` takes.
-    pub(crate) fn towards(&self, fib: u16, address: IpAddr) -> Option<&Arc<RouteEntry>> {
-        let tables = self.tables(fib)?;
-        match address {
-            IpAddr::V4(address) => tables.ipv4.longest_match(address).map(|(.., entry)| entry),
-            IpAddr::V6(address) => tables.ipv6.longest_match(address).map(|(.., entry)| entry),
+    /// Every route to exactly `network`, in the order in which they count; those that cannot be used included.
+    pub(crate) fn all(&self, fib: u16, network: Network) -> Vec<&Arc<RouteEntry>> {
+        let Some(tables) = self.tables(fib) else { return Vec::new() };
+        match network {
+            Network::V4(prefix) => tables.ipv4.all(prefix).collect(),
+            Network::V6(prefix) => tables.ipv6.all(prefix).collect(),
         }
     }
 
-    /// Where a packet to `address` goes.
-    pub(crate) fn way(&self, address: IpAddr) -> Option<Way> {
-        self.towards(MAIN, address).map(|entry| self.passable(entry))
+    /// The routes that share what goes to `address`; none if none leads there.
+    pub(crate) fn sharing(&self, fib: u16, address: IpAddr) -> &[Arc<RouteEntry>] {
+        self.paths_towards(fib, address).map(Paths::sharing).unwrap_or_default()
+    }
+
+    fn paths_towards(&self, fib: u16, address: IpAddr) -> Option<&Paths> {
+        let tables = self.tables(fib)?;
+        match address {
+            IpAddr::V4(address) => tables.ipv4.longest_match(address).map(|(.., paths)| paths),
+            IpAddr::V6(address) => tables.ipv6.longest_match(address).map(|(.., paths)| paths),
+        }
+    }
+
+    /// The route that workers send `packet` by, which goes to `address`: of several that share, the one of its flow.
+    pub(crate) fn of_packet(&self, fib: u16, address: IpAddr, packet: &[u8]) -> Option<&Arc<RouteEntry>> {
+        let paths = self.paths_towards(fib, address)?;
+        let Some(group) = paths.group() else { return Some(paths.first()) };
+        let member = self.next_hops.member(group, self.multipath.flows.of(packet));
+        paths.sharing().iter().find(|entry| entry.next_hop() == member)
+    }
+
+    /// The route a packet to `address` takes.
+    pub(crate) fn towards(&self, fib: u16, address: IpAddr) -> Option<&Arc<RouteEntry>> {
+        self.paths_towards(fib, address).map(Paths::first)
+    }
+
+    /// Where `packet`, which goes to `address`, goes.
+    pub(crate) fn way(&self, address: IpAddr, packet: &[u8]) -> Option<Way> {
+        self.of_packet(MAIN, address, packet).map(|entry| self.passable(entry))
     }
 
     /// Every route of a table, IPv4 first, in the order of networks.
@@ -298,9 +378,10 @@ impl Routes {
         entry.say(facts, entry.next_hop());
         let tables = self.made(entry.fib());
         match entry.prefix() {
-            Network::V4(prefix) => tables.ipv4.turned(prefix),
-            Network::V6(prefix) => tables.ipv6.turned(prefix),
+            Network::V4(prefix) => tables.ipv4.turned(prefix, entry.protocol()),
+            Network::V6(prefix) => tables.ipv6.turned(prefix, entry.protocol()),
         }
+        self.divide(entry);
         self.doubt_gateways(entry.fib(), entry.prefix());
     }
 
@@ -313,6 +394,10 @@ impl Routes {
 
     fn tables(&self, fib: u16) -> Option<&Tables> {
         if fib == MAIN { Some(&self.main) } else { self.others.get(&fib) }
+    }
+
+    fn tables_mut(&mut self, fib: u16) -> Option<&mut Tables> {
+        if fib == MAIN { Some(&mut self.main) } else { self.others.get_mut(&fib) }
     }
 
     /// The tables of this number, made if need be.
@@ -386,8 +471,8 @@ impl Routes {
             ipv4: ipv4.forwarding(),
             ipv6: ipv6.forwarding(),
             next_hops: self.next_hops.share(),
-            groups: Arc::clone(&current.groups),
-            flows: current.flows,
+            groups: self.next_hops.share_groups(),
+            flows: self.multipath.flows,
             ports: Arc::clone(&self.ports),
             filters: current.filters.clone(),
         });

@@ -77,6 +77,8 @@ kinds! {
     NotSupported = "not_supported", exit 3;
     /// A request, or the answer to it, is longer than a line may be.
     TooLarge = "too_large", exit 3;
+    /// As many of one thing as there may be are there.
+    TooMany = "too_many", exit 3;
     /// The other side speaks another version of the protocol.
     UnsupportedVersion = "unsupported_version", exit 3;
     /// What is to be added is there.
@@ -114,6 +116,7 @@ impl ErrorKind {
             Self::Invalid | Self::FamilyMismatch => Some("EINVAL"),
             Self::NotSupported => Some("EOPNOTSUPP"),
             Self::UnsupportedVersion => Some("EPROTONOSUPPORT"),
+            Self::TooMany => Some("E2BIG"),
             Self::Exists => Some("EEXIST"),
             Self::NotFound => Some("ESRCH"),
             Self::UnreachableGateway => Some("ENETUNREACH"),

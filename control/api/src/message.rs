@@ -30,7 +30,11 @@ pub struct RouteMessage {
     /// Where packets go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
-    /// Flags to give it. Absent from a change, they stay.
+    /// What it is worth beside others to the same network, from 1 to [`RouteMessage::LAST_PRIORITY`]: the lowest counts.
+    /// Absent from an addition, it is [`RouteMessage::STATIC_PRIORITY`]; elsewhere it says which of several is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// Flags to give it; [`RouteFlags::MPATH`] lets it share with those that have its priority. Absent from a change, they stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flags: Option<RouteFlags>,
     /// The metrics, or the locks of metrics, that are meant.
@@ -58,6 +62,12 @@ pub enum Verb {
 }
 
 impl RouteMessage {
+    /// The priority of what a person adds without saying more (`RTP_STATIC`).
+    pub const STATIC_PRIORITY: u8 = 8;
+
+    /// The last there is (`RTP_MAX`).
+    pub const LAST_PRIORITY: u8 = 63;
+
     /// A request that says no more than which route.
     pub const fn new(verb: Verb, dst: IpAddr, netmask: Option<IpAddr>) -> Self {
         Self {
@@ -66,6 +76,7 @@ impl RouteMessage {
             dst,
             netmask,
             target: None,
+            priority: None,
             flags: None,
             inits: MetricMask::empty(),
             metrics: RouteMetrics::NONE,

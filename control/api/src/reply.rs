@@ -85,6 +85,13 @@ pub struct RouteDetail {
     pub metrics: RouteMetrics,
 }
 
+impl RouteDetail {
+    /// Whether its priority is not what routes of its kind have by themselves.
+    pub fn is_prioritised(&self) -> bool {
+        self.flags.contains(RouteFlags::STATIC) && self.priority != crate::message::RouteMessage::STATIC_PRIORITY
+    }
+}
+
 /// What happens to a route's destinations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -39,6 +39,9 @@ enum Verb {
     ///
     /// After it may stand flags (proto1 proto2 proto3 reject blackhole pinned cloning xresolve, nostatic ...) and metrics,
     /// each as `NAME [lock] NUMBER` (mtu hopcount expire recvpipe sendpipe ssthresh rtt rttvar weight).
+    ///
+    /// Several routes to one PREFIX: those of the lowest `priority N` (1 to 63, 8 if not said) count. With `mpath` a route
+    /// shares with those that have its priority, each as much as its `weight N` says.
     #[command(override_usage = ADD_USAGE)]
     Add {
         /// The route; PREFIX may be `default`.
@@ -78,9 +81,9 @@ enum Verb {
     },
     /// Delete a route.
     #[command(visible_alias = "delete")]
-    #[command(override_usage = "ferry route del PREFIX")]
+    #[command(override_usage = "ferry route del PREFIX [via GATEWAY] [dev PORT] [priority N] [pinned]")]
     Del {
-        /// Its PREFIX, or `default`.
+        /// Its PREFIX, or `default`; and of several routes to it, which.
         #[arg(value_name = "PREFIX", required = true)]
         words: Vec<String>,
     },
@@ -99,7 +102,7 @@ const ADD_USAGE: &str = "\
 ferry route add PREFIX via GATEWAY [dev PORT]
        ferry route add PREFIX dev PORT [lladdr MAC]
        ferry route add blackhole|unreachable PREFIX
-       each with [FLAG]... [METRIC [lock] NUMBER]... after it";
+       each with [priority N] [FLAG]... [METRIC [lock] NUMBER]... after it";
 
 const CHANGE_USAGE: &str = "\
 ferry route change PREFIX [via GATEWAY] [dev PORT [lladdr MAC]] [FLAG]... [METRIC [lock] NUMBER]...";
@@ -204,17 +207,22 @@ fn show(context: &Context, filter: RouteFilter) -> Result<(), Failure> {
         return Err(Failure::unexpected_answer());
     };
     context.say(&routes, |paint| {
-        let mut table = if routes.iter().any(|route| route.detail.is_some()) {
-            Table::new(["destination", "type", "via", "dev", "protocol", "next hop", "flags"])
+        let details = || routes.iter().filter_map(|route| route.detail.as_ref());
+        let has_several = |detail: &RouteDetail| detail.flags.contains(RouteFlags::MPATH) || detail.is_prioritised();
+        let [to, kind, via, dev, by, hop] = ["destination", "type", "via", "dev", "protocol", "next hop"];
+        let mut table = if details().any(has_several) {
+            Table::new([to, kind, via, dev, by, hop, "flags", "priority", "weight"])
+        } else if details().next().is_some() {
+            Table::new([to, kind, via, dev, by, hop, "flags"])
         } else {
-            Table::new(["destination", "type", "via", "dev", "protocol", "next hop"])
+            Table::new([to, kind, via, dev, by, hop])
         };
         routes.iter().for_each(|route| table.row(row(route)));
         if table.is_empty() { "no routes\n".to_owned() } else { table.render(paint) }
     })
 }
 
-fn row(route: &Shown) -> [crate::table::Cell; 7] {
+fn row(route: &Shown) -> [crate::table::Cell; 9] {
     let next_hop = match route.next_hop {
         Some(state @ NextHopState::Resolved) => toned(state.name(), Tone::Good),
         Some(state @ NextHopState::Unresolved) => toned(state.name(), Tone::Doubtful),
@@ -228,6 +236,8 @@ fn row(route: &Shown) -> [crate::table::Cell; 7] {
         word(route.protocol.name()),
         next_hop,
         word(route.detail.as_ref().map(|detail| detail.flags.letters()).unwrap_or_default()),
+        word(route.detail.as_ref().map(|detail| detail.priority.to_string()).unwrap_or_default()),
+        word(route.detail.as_ref().map(|detail| detail.metrics.weight.to_string()).unwrap_or_default()),
     ]
 }
 
@@ -236,6 +246,7 @@ fn row(route: &Shown) -> [crate::table::Cell; 7] {
 struct Typed {
     to: Network,
     target: Option<Target>,
+    priority: Option<u8>,
     flags: Option<RouteFlags>,
     inits: MetricMask,
     metrics: RouteMetrics,
@@ -244,7 +255,7 @@ struct Typed {
 impl Typed {
     /// Whether `ip(8)` could say it too.
     fn is_plain(&self) -> bool {
-        self.flags.is_none() && self.inits.is_empty()
+        self.flags.is_none() && self.inits.is_empty() && self.priority.is_none()
     }
 
     fn added(self, fib: u16) -> Request {
@@ -268,9 +279,9 @@ impl Typed {
     }
 
     fn message(self, verb: Message, fib: u16) -> Request {
-        let Self { to, target, flags, inits, metrics } = self;
+        let Self { to, target, priority, flags, inits, metrics } = self;
         let named = RouteMessage::new(verb, to.address(), Some(netmask_of(to)));
-        Request::RouteMessage(RouteMessage { fib, target, flags, inits, metrics, ..named })
+        Request::RouteMessage(RouteMessage { fib, target, priority, flags, inits, metrics, ..named })
     }
 }
 
@@ -297,13 +308,14 @@ fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
     let kind = words.take_one_of(&["unicast", "blackhole", "unreachable"]).unwrap_or("unicast");
     words.take_one_of(&["to"]);
     let prefix = words.next("a PREFIX or `default`")?;
-    let (mut gateway, mut dev, mut lladdr) = (None, None, None);
+    let (mut gateway, mut dev, mut lladdr, mut priority) = (None, None, None, None);
     let (mut flags, mut inits, mut metrics) = (None, MetricMask::empty(), RouteMetrics::NONE);
     while !words.is_empty() {
-        match words.take_one_of(&["via", "dev", "lladdr"]) {
+        match words.take_one_of(&["via", "dev", "lladdr", "priority"]) {
             Some("via") if gateway.is_none() => gateway = Some(parse_address(words.next("a GATEWAY after `via`")?)?),
             Some("dev") if dev.is_none() => dev = Some(words.next("a PORT after `dev`")?.to_owned()),
             Some("lladdr") if lladdr.is_none() => lladdr = Some(parse_mac(words.next("a MAC address")?)?),
+            Some("priority") if priority.is_none() => priority = Some(words.priority()?),
             Some(again) => return Err(usage(format!("`{again}` is there twice"))),
             None => {
                 if let Some((flag, is_set)) = words.take_flag() {
@@ -335,7 +347,7 @@ fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
         }
         (kind, ..) => return Err(usage(format!("a route that is {kind} has neither `via` nor `dev`"))),
     };
-    Ok(Typed { to, target, flags, inits, metrics })
+    Ok(Typed { to, target, priority, flags, inits, metrics })
 }
 
 fn set(metrics: &mut RouteMetrics, metric: MetricMask, value: u64) -> Result<(), Failure> {
@@ -373,20 +385,20 @@ fn locked(words: &[String], family: Option<Family>, fib: u16) -> Result<Request,
     if inits.is_empty() {
         return Err(usage("no METRIC is named"));
     }
-    Ok(Typed { to, target: None, flags: None, inits, metrics }.message(Message::Lock, fib))
+    Ok(Typed { to, target: None, priority: None, flags: None, inits, metrics }.message(Message::Lock, fib))
 }
 
-/// Reads `[unicast|blackhole|unreachable] [to] PREFIX [pinned]`: a prefix has one route, so more would say nothing.
+/// Reads `[unicast|blackhole|unreachable] [to] PREFIX [via GATEWAY] [dev PORT] [priority N] [pinned]`.
 fn deleted(words: &[String], family: Option<Family>, fib: u16) -> Result<Request, Failure> {
-    let (words, flags) = match words.split_last() {
-        Some((last, before)) if last == "pinned" => (before, Some(RouteFlags::PINNED)),
-        _ => (words, None),
-    };
-    let to = prefix_alone(words, family)?;
-    if fib == 0 && flags.is_none() {
+    if let Ok(to) = prefix_alone(words, family)
+        && fib == 0
+    {
         return Ok(Request::RouteDel { to });
     }
-    let typed = Typed { to, target: None, flags, inits: MetricMask::empty(), metrics: RouteMetrics::NONE };
+    let typed = typed(words, family)?;
+    if !typed.inits.is_empty() || typed.flags.is_some_and(|flags| flags - RouteFlags::STATIC != RouteFlags::PINNED) {
+        return Err(usage("a route is deleted whatever its metrics and flags are, except that it is `pinned`"));
+    }
     Ok(typed.message(Message::Delete, fib))
 }
 
@@ -479,7 +491,8 @@ impl<'w> Words<'w> {
     /// The flag that the next word sets, or with `no` before it clears.
     fn take_flag(&mut self) -> Option<(RouteFlags, bool)> {
         let (first, rest) = self.0.split_first()?;
-        let may_be_typed = |flag: &RouteFlags| RouteFlags::SETTABLE.contains(*flag) && *flag != RouteFlags::HOST;
+        let may_be_typed =
+            |flag: &RouteFlags| (RouteFlags::SETTABLE | RouteFlags::MPATH).contains(*flag) && *flag != RouteFlags::HOST;
         let (name, is_set) = match first.strip_prefix("no") {
             Some(name) => (name, false),
             None => (first.as_str(), true),
@@ -499,6 +512,11 @@ impl<'w> Words<'w> {
     fn number(&mut self) -> Result<u64, Failure> {
         let text = self.next("a NUMBER")?;
         text.parse().map_err(|_no_number| usage(format!("`{text}` is not a number")))
+    }
+
+    fn priority(&mut self) -> Result<u8, Failure> {
+        let number = self.number()?;
+        u8::try_from(number).map_err(|_too_much| usage(format!("{number} is no priority: give one from 1 to 63")))
     }
 
     fn unexpected(&self, expected: &str) -> Failure {
@@ -578,7 +596,24 @@ mod tests {
         assert_eq!(typed.metrics, metrics);
         assert_eq!(metrics_of(&metrics), " mtu lock 1400 rtt 250000");
         assert!(changed(&words("10.0.0.0/8"), None).is_err(), "it changes nothing");
+        let several = route(&words("10.0.0.0/8 via 192.0.2.2 mpath priority 9 weight 3"), None).unwrap();
+        assert_eq!((several.priority, several.metrics.weight), (Some(9), 3));
+        assert!(several.flags.unwrap().contains(RouteFlags::MPATH));
         assert_eq!(changed(&words("10.0.0.0/8 noreject"), None).unwrap().flags, Some(RouteFlags::STATIC));
+    }
+
+    #[test]
+    fn what_is_deleted_is_said_as_far_as_it_has_to_be() {
+        let read = |line: &str, fib| deleted(&words(line), None, fib);
+        assert!(matches!(read("10.0.0.0/8", 0), Ok(Request::RouteDel { .. })));
+        for line in ["10.0.0.0/8 via 192.0.2.2", "10.0.0.0/8 priority 9", "10.0.0.0/8 pinned", "10.0.0.0/8 dev left"] {
+            let Ok(Request::RouteMessage(message)) = read(line, 0) else { panic!("{line}") };
+            assert_eq!(message.verb, Message::Delete, "{line}");
+        }
+        assert!(matches!(read("10.0.0.0/8", 1), Ok(Request::RouteMessage(_))));
+        for line in ["10.0.0.0/8 mtu 1400", "10.0.0.0/8 proto1", "10.0.0.0/8 priority 256", ""] {
+            assert!(read(line, 0).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -10,14 +10,14 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use boundary::{Mtu, Policy};
+use boundary::{Group, Mtu, Policy};
 use control_api::{Family, InterfaceAddress, Network};
 use toml::Spanned;
 
 use super::filter;
 use super::mistake::Mistake;
 use super::reach::Ports;
-use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, WorkerDraft};
+use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, ViaDraft, WorkerDraft};
 use super::vlan::check_vlans;
 use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Under, Worker};
 
@@ -201,9 +201,11 @@ fn check_routes(drafts: &[RouteDraft], ports: &Ports<'_>, mistakes: &mut Vec<Mis
             mistakes.extend(ports.owner_of(to));
             mistakes.extend(not_forwarded(to));
         }
-        match target(draft, ports) {
-            Ok(Some(target)) => routes.extend(draft.to.as_ref().map(|to| Route { to: *to.get_ref(), target })),
-            Ok(None) => {}
+        match targets(draft, ports) {
+            Ok(targets) => {
+                let route = |(target, weight)| draft.to.as_ref().map(|to| Route { to: *to.get_ref(), target, weight });
+                routes.extend(targets.into_iter().filter_map(route));
+            }
             Err(mistake) => mistakes.push(mistake),
         }
     }
@@ -224,9 +226,10 @@ fn not_forwarded(to: &Spanned<Network>) -> Option<Mistake> {
     Some(mistake.help("take this route away"))
 }
 
-/// Where a route leads; nowhere to be told if an earlier mistake is in the way.
-fn target(draft: &RouteDraft, ports: &Ports<'_>) -> Result<Option<Target>, Mistake> {
-    let forwards = draft.via.as_ref().map(Spanned::span).or_else(|| draft.dev.as_ref().map(Spanned::span));
+/// Where a route leads, and with what weight to each place; nowhere to be told if an earlier mistake is in the way.
+fn targets(draft: &RouteDraft, ports: &Ports<'_>) -> Result<Vec<(Target, u32)>, Mistake> {
+    let via = draft.via.first().map(|via| via.gateway.span());
+    let forwards = via.or_else(|| draft.dev.as_ref().map(Spanned::span));
     let said = [(&forwards, "via"), (&draft.blackhole, "blackhole"), (&draft.unreachable, "unreachable")];
     let mut said = said.into_iter().filter_map(|(at, word)| at.clone().map(|at| (at, word)));
     if let (Some((first, _)), Some((second, _))) = (said.next(), said.next()) {
@@ -234,15 +237,36 @@ fn target(draft: &RouteDraft, ports: &Ports<'_>) -> Result<Option<Target>, Mista
             "keep one: `via` and `dev` forward, `blackhole` drops in silence, `unreachable` drops and tells the sender",
         ));
     }
-    match (&draft.via, &draft.dev) {
-        (Some(gateway), dev) => via(draft, gateway, dev.as_ref(), ports),
-        (None, Some(dev)) => Ok(ports.named(dev)?.map(Target::Link)),
-        (None, None) if draft.blackhole.is_some() => Ok(Some(Target::Blackhole)),
-        (None, None) if draft.unreachable.is_some() => Ok(Some(Target::Unreachable)),
-        (None, None) if draft.is_patchy => Ok(None),
-        (None, None) => Err(Mistake::new(draft.at.clone(), "this route leads nowhere", "in here")
+    let alone = |target| Ok(vec![(target, 1)]);
+    match &draft.dev {
+        _ if !draft.via.is_empty() => several(draft, ports),
+        Some(dev) => Ok(ports.named(dev)?.map(|port| (Target::Link(port), 1)).into_iter().collect()),
+        None if draft.blackhole.is_some() => alone(Target::Blackhole),
+        None if draft.unreachable.is_some() => alone(Target::Unreachable),
+        None if draft.is_patchy => Ok(Vec::new()),
+        None => Err(Mistake::new(draft.at.clone(), "this route leads nowhere", "in here")
             .help("add via = \"ADDRESS\", dev = \"PORT\", blackhole = true or unreachable = true")),
     }
+}
+
+/// The gateways of a route: each once, and no more than can share.
+fn several(draft: &RouteDraft, ports: &Ports<'_>) -> Result<Vec<(Target, u32)>, Mistake> {
+    let mut once = Once::default();
+    let mut targets = Vec::with_capacity(draft.via.len());
+    for ViaDraft { gateway, dev, weight } in &draft.via {
+        if targets.len() == Group::MOST {
+            let message = format!("a route has {} gateways at most", Group::MOST);
+            return Err(Mistake::new(gateway.span(), message, "one too many"));
+        }
+        let Some(target) = via(draft, gateway, dev.as_ref().or(draft.dev.as_ref()), ports)? else { continue };
+        if let Err(first) = once.insert(target, gateway.span()) {
+            let message = format!("the gateway {} is there twice", gateway.get_ref());
+            let mistake = Mistake::new(gateway.span(), message, "and here").also(first, "here");
+            return Err(mistake.help("keep one of them, with the weight of both"));
+        }
+        targets.push((target, weight.unwrap_or(1)));
+    }
+    Ok(targets)
 }
 
 fn via(

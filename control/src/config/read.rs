@@ -63,12 +63,22 @@ pub(super) struct PortDraft {
 pub(super) struct RouteDraft {
     pub(super) at: Range<usize>,
     pub(super) to: Option<Spanned<Network>>,
-    pub(super) via: Option<Spanned<IpAddr>>,
+    /// The gateways: one, or several that share.
+    pub(super) via: Vec<ViaDraft>,
     pub(super) dev: Option<Spanned<String>>,
     pub(super) blackhole: Option<Range<usize>>,
     pub(super) unreachable: Option<Range<usize>>,
     /// Whether one of these was there and could not be read.
     pub(super) is_patchy: bool,
+}
+
+/// One way of a route.
+#[derive(Debug)]
+pub(super) struct ViaDraft {
+    pub(super) gateway: Spanned<IpAddr>,
+    /// The port it is behind; if that is not said, the route's.
+    pub(super) dev: Option<Spanned<String>>,
+    pub(super) weight: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -152,12 +162,27 @@ fn read_route(route: &mut Section<'_, '_>) -> RouteDraft {
     RouteDraft {
         at: route.at.clone(),
         to: route.required("to", "to = \"198.51.100.0/24\"", value::network),
-        via: route.optional("via", value::parsed_address),
+        via: route.one_or_several("via", read_via),
         dev: route.optional("dev", value::word),
         blackhole: flag(route.optional("blackhole", value::boolean)),
         unreachable: flag(route.optional("unreachable", value::boolean)),
         is_patchy: route.mistakes.len() > before,
     }
+}
+
+/// An address, or a table with one and what it gets.
+fn read_via(value: &Value<'_>, mistakes: &mut Vec<Mistake>) -> Option<ViaDraft> {
+    let DeValue::Table(table) = value.get_ref() else {
+        let read = value::parsed_address(value).map_err(|mistake| mistakes.push(mistake));
+        let gateway = Spanned::new(value.span(), read.ok()?);
+        return Some(ViaDraft { gateway, dev: None, weight: None });
+    };
+    let mut via = Section::new("this gateway", table, value.span(), mistakes);
+    let gateway = via.required("address", "address = \"192.0.2.2\"", value::parsed_address);
+    let dev = via.optional("dev", value::word);
+    let weight = via.optional("weight", value::weight).map(Spanned::into_inner);
+    via.refuse_unknown_keys();
+    Some(ViaDraft { gateway: gateway?, dev, weight })
 }
 
 fn read_neighbour(neighbour: &mut Section<'_, '_>) -> NeighbourDraft {
@@ -226,6 +251,19 @@ impl<'a, 't> Section<'a, 't> {
             found.extend(self.keep(read).map(|read| Spanned::new(item.span(), read)));
         }
         found
+    }
+
+    /// What `read` makes of the value of `key`, or of each in it if that is a list.
+    fn one_or_several<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&Value<'t>, &mut Vec<Mistake>) -> Option<T>,
+    ) -> Vec<T> {
+        let Some(value) = self.find(key) else { return Vec::new() };
+        match value.get_ref() {
+            DeValue::Array(items) => items.iter().filter_map(|item| read(item, self.mistakes)).collect(),
+            _one => read(value, self.mistakes).into_iter().collect(),
+        }
     }
 
     /// What `read` makes of the table `[key]`, if it is there.

@@ -109,6 +109,17 @@ fn everything_a_file_can_say_is_understood() {
 }
 
 #[test]
+fn a_route_may_have_several_gateways_that_share() {
+    let text = format!(
+        "{PORTS}[[route]]\nto = \"0.0.0.0/0\"\nvia = [\"192.0.2.2\", {{ address = \"192.0.2.3\", weight = 2 }}]\n"
+    );
+    let config = Config::parse("ferry.toml", &text).unwrap();
+    let shown: Vec<_> = config.routes().iter().map(|route| (route.target, route.weight)).collect();
+    let via = |gateway: &str| Target::Via { gateway: gateway.parse().unwrap(), port: PortId(0) };
+    assert_eq!(shown, [(via("192.0.2.2"), 1), (via("192.0.2.3"), 2)]);
+}
+
+#[test]
 fn one_port_is_enough_and_the_rest_has_defaults() {
     let config = Config::parse("ferry.toml", "[[port]]\nname = \"left\"\ndevice = \"net_null0\"\n").unwrap();
     assert_eq!(config.socket(), Path::new("/run/ferry/ferry.sock"));
@@ -304,6 +315,13 @@ const ROWS: &[(&str, &[&str])] = &[
     ]),
     ("[[route]]\nto = \"10.0.0.0/8\"\nvia = \"203.0.113.1\"\n", &[
         "11:7 203.0.113.1 is in no port's network, so nobody could reach it",
+    ]),
+    ("[[route]]\nto = \"0.0.0.0/0\"\nvia = [\"192.0.2.2\", \"192.0.2.2\"]\n", &[
+        "11:21 the gateway 192.0.2.2 is there twice",
+    ]),
+    ("[[route]]\nto = \"0.0.0.0/0\"\nvia = [{ address = \"192.0.2.2\", weight = 0, wait = 1 }]\n", &[
+        "11:42 expected a weight from 1 to 4294967295, found 0",
+        "11:45 this gateway has no key `wait`",
     ]),
     ("[[route]]\nto = \"::/0\"\nvia = \"2001:db8:2::2\"\n", &[
         "11:7 2001:db8:2::2 is in no port's network, so nobody could reach it",

@@ -144,6 +144,10 @@ pub(super) fn descriptors(value: &Value<'_>) -> Result<u16, Mistake> {
     Ok(count)
 }
 
+pub(super) fn weight(value: &Value<'_>) -> Result<u32, Mistake> {
+    number(value, 1..=u32::MAX, "a weight")
+}
+
 pub(super) fn core(value: &Value<'_>) -> Result<usize, Mistake> {
     number(value, 0..=MAX_CORE, "a core")
 }

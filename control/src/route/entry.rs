@@ -77,6 +77,8 @@ pub(crate) struct Facts {
     pub(crate) flags: RouteFlags,
     /// The address of ours that packets by it are sent from.
     pub(crate) ifa: Option<IpAddr>,
+    /// What it is worth beside another to the same network: the lowest counts. It stays for the route's life.
+    pub(crate) priority: u8,
     /// Its `expire` counts the seconds of the control thread's clock.
     pub(crate) metrics: RouteMetrics,
     /// It has expired and is there all the same: what it rejected it does not reject any more.
@@ -87,7 +89,7 @@ impl Facts {
     /// What a route that leads this way says when nobody has said more.
     pub(crate) fn of(leads: Way, network: Network, protocol: Protocol) -> Self {
         let flags = RouteFlags::UP | leads.flags() | flags_of(network) | protocol.flags();
-        Self { leads, flags, ifa: None, metrics: RouteMetrics::NONE, has_lapsed: false }
+        Self { leads, flags, ifa: None, priority: protocol.priority(), metrics: RouteMetrics::NONE, has_lapsed: false }
     }
 
     /// What becomes of packets: silence comes before an answer, and both before where it leads.
@@ -202,8 +204,8 @@ impl RouteEntry {
     }
 
     /// What it is worth beside another route to the same network: the lowest counts.
-    pub const fn priority(&self) -> u8 {
-        self.protocol.priority()
+    pub fn priority(&self) -> u8 {
+        self.facts().priority
     }
 
     /// References held outside the table (`rt_refcnt`).
@@ -261,6 +263,11 @@ impl RouteEntry {
     /// It has left its table.
     pub(crate) fn take_down(&self) {
         self.current().facts.flags.remove(RouteFlags::UP);
+    }
+
+    /// Sets or clears a flag that follows from the routes beside it.
+    pub(crate) fn set_flag(&self, flag: RouteFlags, is_set: bool) {
+        self.current().facts.flags.set(flag, is_set);
     }
 
     /// Changes its metrics, in one step for everybody who reads them; but not its time to go, which the control thread

@@ -7,6 +7,7 @@
 //! | `rtalloc_ign_fib(ro, ignore, fib)`, `rtalloc_fib(ro, fib)` | [`Routes::rtalloc_ign_fib`], [`Routes::rtalloc_fib`] | a filled [`RouteCache`] |
 //! | `rtalloc_ign(ro, ignore)`, `rtalloc(ro)` | [`Routes::rtalloc_ign`], [`Routes::rtalloc`] | the same from the main table |
 //! | OpenBSD's `rtalloc(dst, flags, table)` | [`Routes::rtalloc_table`] | a route that is not locked |
+//! | OpenBSD's `rtalloc_mpath(dst, src, table)` | [`Routes::rtalloc_mpath`] | of several that share, the one of this source |
 //!
 //! The functions of FreeBSD 7 make a route to the destination where they find a template
 //! ([`RouteFlags::CLONING`]), OpenBSD's does if it is told to, and those that take a table's number do not. So the former
@@ -22,10 +23,11 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use boundary::PortId;
-use control_api::RouteFlags;
+use control_api::{Family, RouteFlags};
 
 use super::entry::Gateway;
 use super::reference::{LockedRoute, RouteRef};
+use crate::multipath::Slots;
 use crate::routes::{Fibs, MAIN, Routes};
 
 bitflags::bitflags! {
@@ -231,6 +233,19 @@ impl Routes {
     /// The route to a destination by a table; nothing also where there is no such table.
     pub fn rtalloc_table(&mut self, dst: IpAddr, flags: LookupFlags, table: u16) -> Option<RouteRef> {
         self.alloc(table, dst, flags, RouteFlags::empty()).unwrap_or(None)
+    }
+
+    /// The route to a destination by a table, for packets from `src`: of several that share, always the same one for the
+    /// same two addresses. Without a source, the first of them.
+    pub fn rtalloc_mpath(&mut self, dst: IpAddr, src: Option<IpAddr>, table: u16) -> Option<RouteRef> {
+        let found = self.rtalloc_table(dst, LookupFlags::REPORT | LookupFlags::RESOLVE, table)?;
+        let sharing = self.sharing(table, dst);
+        let Some(src) = src.filter(|_src| sharing.len() > 1 && self.multipath.divides(Family::of(dst))) else {
+            return Some(found);
+        };
+        let weights: Vec<_> = sharing.iter().map(|entry| entry.metrics().weight).collect();
+        let chosen = Slots::new(&weights).route(self.multipath.jitter.hash(dst, src));
+        sharing.get(chosen).map(RouteRef::new)
     }
 }
 

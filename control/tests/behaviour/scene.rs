@@ -212,6 +212,21 @@ impl Scene {
         id.map(|id| *state.next_hop(id))
     }
 
+    /// Where workers send flows to `address`, and how many of a group's buckets go there; of a single next hop, all.
+    pub(crate) fn divided(&mut self, address: IpAddr) -> Vec<(NextHop, usize)> {
+        let fate = self.fate(address);
+        let state = self.state.pin();
+        match fate {
+            Some(NextHop::Group(group)) => {
+                let group = &state.groups[group.index()];
+                let members = group.members().iter().map(|member| *state.next_hop(*member));
+                members.zip(group.shares()).collect()
+            }
+            Some(single) => vec![(single, boundary::BUCKETS)],
+            None => Vec::new(),
+        }
+    }
+
     /// The station workers send a packet to `address` to.
     pub(crate) fn station(&mut self, address: IpAddr) -> Option<MacAddr> {
         match self.fate(address)? {

@@ -242,8 +242,9 @@ fn a_call_may_put_itself_back_and_is_called_once_a_tick() {
 fn tm_19_however_many_routes_end_in_a_tick_it_is_one_publish() {
     const ROUTES: u32 = 500_000;
     let to = |number: u32| Network::host(std::net::Ipv4Addr::from(0x0a00_0000 + number).into());
-    let routes =
-        (0..ROUTES).map(|number| config::Route { to: to(number), target: config::Target::Blackhole }).collect();
+    let routes = (0..ROUTES)
+        .map(|number| config::Route { to: to(number), target: config::Target::Blackhole, weight: 1 })
+        .collect();
     let mut scene = Scene::with(Setup { routes, ..setup() });
     for number in 0..ROUTES {
         scene.done(Request::TimerAdd { queue: queue("pmtu"), fib: 0, to: to(number) });

@@ -289,3 +289,65 @@ fn a_device_that_does_not_tell_is_taken_to_have_a_link() {
     scene.pass(Duration::from_secs(10));
     assert_eq!(scene.takes("10.0.0.1"), Some(1));
 }
+
+impl Links {
+    /// Adds a route over p0 or p1 to the network that several lead to.
+    fn add_over(&mut self, port: PortId, priority: u8) {
+        let gateway = if port == LEFT { "192.0.2.11" } else { "198.51.100.20" };
+        self.scene.tell(message(Verb::Add, "10.8.0.0/16").to(via(ip(gateway))).priority(priority)).unwrap();
+    }
+
+    /// The priorities of those routes in the order in which they count, and which of them are up.
+    fn order(&mut self) -> Vec<(u8, bool)> {
+        let Ok(Reply::Routes(routes)) = self.scene.ask(Request::RouteShow { filter: RouteFilter::default() }) else {
+            panic!("always")
+        };
+        let ours = routes.iter().filter(|route| route.dst.to_string() == "10.8.0.0/16");
+        ours.map(|route| (detail(route).priority, detail(route).flags.contains(RouteFlags::UP))).collect()
+    }
+
+    fn taken(&mut self) -> u8 {
+        let found = self.scene.control.routes_mut().rtalloc_table(ip("10.8.1.1"), LookupFlags::empty(), 0);
+        found.unwrap().priority()
+    }
+}
+
+// holds X19, X58
+#[test]
+fn mp_17_another_route_stands_in_while_the_first_has_no_link() {
+    let mut links = Links::new();
+    for (port, priority) in [(LEFT, 16), (RIGHT, 17), (RIGHT, 18)] {
+        links.add_over(port, priority);
+    }
+    assert_eq!(links.taken(), 16);
+    links.goes(LEFT);
+    assert_eq!((links.taken(), links.order()), (17, vec![(17, true), (18, true), (16, false)]));
+    links.comes(LEFT);
+    assert_eq!((links.taken(), links.order()), (16, vec![(16, true), (17, true), (18, true)]));
+}
+
+// holds X19, X58
+#[test]
+fn mp_19_a_route_that_comes_without_a_link_stands_behind_the_others() {
+    let mut links = Links::new();
+    links.goes(RIGHT);
+    for (port, priority) in [(LEFT, 16), (RIGHT, 17), (LEFT, 18)] {
+        links.add_over(port, priority);
+    }
+    assert_eq!(links.order(), [(16, true), (18, true), (17, false)]);
+}
+
+// holds X58
+#[test]
+fn a_route_without_a_link_shares_no_more_until_it_is_back() {
+    let mut links = Links::new();
+    for gateway in ["192.0.2.11", "198.51.100.20"] {
+        let both = RouteFlags::STATIC | RouteFlags::MPATH;
+        links.scene.tell(message(Verb::Add, "10.8.0.0/16").to(via(ip(gateway))).flags(both)).unwrap();
+    }
+    assert_eq!(links.scene.divided(ip("10.8.1.1")).len(), 2);
+    links.goes(RIGHT);
+    assert_eq!(links.scene.takes("10.8.1.1"), Some(1));
+    links.comes(RIGHT);
+    assert_eq!(links.scene.divided(ip("10.8.1.1")).len(), 2);
+}

@@ -60,6 +60,7 @@ fn lk_09_a_million_prefixes_are_found_as_a_map_of_each_length_finds_them() {
         .map(|(prefix, number)| config::Route {
             to: Network::V4(*prefix),
             target: config::Target::Via { gateway: ip(&format!("192.0.2.{}", number + 10)), port: LEFT },
+            weight: 1,
         })
         .collect();
     let mut scene = Scene::with(setup);

@@ -17,6 +17,7 @@ mod links;
 mod lookups;
 mod messages;
 mod metrics;
+mod multipath;
 mod pinned;
 mod references;
 mod rejected;
@@ -74,6 +75,7 @@ pub(crate) trait Says: Sized {
     fn flags(self, flags: RouteFlags) -> Self;
     fn metrics(self, inits: MetricMask, metrics: RouteMetrics) -> Self;
     fn fib(self, fib: u16) -> Self;
+    fn priority(self, priority: u8) -> Self;
 }
 
 impl Says for RouteMessage {
@@ -91,6 +93,10 @@ impl Says for RouteMessage {
 
     fn fib(self, fib: u16) -> Self {
         Self { fib, ..self }
+    }
+
+    fn priority(self, priority: u8) -> Self {
+        Self { priority: Some(priority), ..self }
     }
 }
 
