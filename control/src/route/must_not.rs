@@ -5,7 +5,7 @@
 /// A cache, a reference and a lock, as somebody outside may have them.
 ///
 /// ```
-/// fn holder(routes: &control::Routes, dst: std::net::IpAddr) {
+/// fn holder(routes: &mut control::Routes, dst: std::net::IpAddr) {
 ///     let Some(locked) = routes.rtalloc1(dst, true, control_api::RouteFlags::empty()) else { return };
 ///     let reference = locked.add_ref();
 ///     locked.rem_ref(reference);
@@ -14,7 +14,7 @@
 ///
 /// ```compile_fail,E0382
 /// // holds S2.23, X17
-/// fn holder(routes: &control::Routes, dst: std::net::IpAddr) {
+/// fn holder(routes: &mut control::Routes, dst: std::net::IpAddr) {
 ///     let Some(locked) = routes.rtalloc1(dst, true, control_api::RouteFlags::empty()) else { return };
 ///     let reference = locked.add_ref();
 ///     locked.rem_ref(reference);
