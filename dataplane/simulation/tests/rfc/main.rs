@@ -5,4 +5,6 @@
 
 mod ipv4_header;
 mod martians;
+mod operation;
+mod routing_state;
 mod time_to_live;
