@@ -350,7 +350,7 @@ const SERVICES: [(&str, u64); 3] = [(PMTU, 600), ("arp", 1200), (REDIRECT, 600)]
 mod tests {
     use super::*;
 
-    // S1.20
+    // holds S1.20
     #[test]
     fn nothing_is_kept_of_a_route_that_has_no_timers_any_more() {
         let second = |second| Timestamp::ZERO + Duration::from_secs(second);

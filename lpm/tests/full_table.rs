@@ -11,11 +11,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use lpm::{Address, Change, FibWriter, NextHopId, Prefix, RouteTable};
 use scene::{Noise, full_table};
 
+// holds LK-09, LK-13, 162
 #[test]
 fn a_full_ipv4_table_survives_its_whole_life() {
     whole_life::<Ipv4Addr>();
 }
 
+// holds LK-09, LK-13, 162
 #[test]
 fn a_full_ipv6_table_survives_its_whole_life() {
     whole_life::<Ipv6Addr>();

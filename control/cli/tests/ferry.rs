@@ -350,7 +350,7 @@ fn queue(name: &str) -> QueueName {
     name.parse().unwrap()
 }
 
-// S1.01
+// holds S1.01
 #[test]
 fn queues_of_timers_are_a_table_or_json_and_what_is_cleared_is_counted() {
     let row = |name, period_seconds, timers| TimerQueue { queue: queue(name), period_seconds, timers };

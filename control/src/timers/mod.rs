@@ -21,8 +21,7 @@
 //!
 //! # Rules
 //!
-//! The numbers are those of the project's clauses for rt_timer(9); tests name the ones they hold in a comment of their
-//! own, `// S1.15 TM-10`, in the line above `#[test]`.
+//! The numbers are those of the project's clauses for rt_timer(9); tests name the ones they hold as all tests of routes do.
 //!
 //! - S1.18: a timer is due at the first tick *later* than the end of its period. It is never early, and one that puts
 //!   itself back does not run twice in a tick, even on a queue of period zero.

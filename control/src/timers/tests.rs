@@ -92,7 +92,7 @@ fn at(second: u64) -> Timestamp {
     Timestamp::ZERO + Duration::from_secs(second)
 }
 
-// S1.01 S1.02 S1.09 TM-01
+// holds S1.01, S1.02, S1.09, TM-01
 #[test]
 fn tm_01_a_queue_for_each_period_starts_empty() {
     let mut scene = Scene::new();
@@ -104,7 +104,7 @@ fn tm_01_a_queue_for_each_period_starts_empty() {
     }
 }
 
-// S1.02 S1.12 S1.14 TM-02
+// holds S1.02, S1.12, S1.14, TM-02
 #[test]
 fn tm_02_any_period_will_do_and_counts_in_whole_seconds_rounded_up() {
     let mut scene = Scene::new();
@@ -125,7 +125,7 @@ fn tm_02_any_period_will_do_and_counts_in_whole_seconds_rounded_up() {
     assert_eq!(scene.tick(u64::MAX / 1_000_000_000), []);
 }
 
-// S1.05 S1.07 S1.18 TM-03
+// holds S1.05, S1.07, S1.18, TM-03
 #[test]
 fn tm_03_a_timer_runs_at_the_first_tick_after_the_end_of_its_period() {
     let mut scene = Scene::new();
@@ -135,7 +135,7 @@ fn tm_03_a_timer_runs_at_the_first_tick_after_the_end_of_its_period() {
     assert_eq!(scene.timers.count(queue), Some(0));
 }
 
-// S1.07
+// holds S1.07
 #[test]
 fn what_is_called_out_for_is_told_which_timer_it_was() {
     let mut scene = Scene::new();
@@ -145,7 +145,7 @@ fn what_is_called_out_for_is_told_which_timer_it_was() {
     assert_eq!(scene.timers.next_due(at(1011)), Some(expected));
 }
 
-// S1.14 S1.18 TM-04
+// holds S1.14, S1.18, TM-04
 #[test]
 fn tm_04_on_a_queue_of_period_zero_a_timer_runs_in_the_next_second_and_not_in_this() {
     let mut scene = Scene::new();
@@ -154,7 +154,7 @@ fn tm_04_on_a_queue_of_period_zero_a_timer_runs_in_the_next_second_and_not_in_th
     assert_eq!(scene.ticks(1000..1005), [(1001, 1)]);
 }
 
-// S1.05 TM-07
+// holds S1.05, TM-07
 #[test]
 fn tm_07_to_add_a_timer_again_puts_it_off() {
     let mut scene = Scene::new();
@@ -166,7 +166,7 @@ fn tm_07_to_add_a_timer_again_puts_it_off() {
     assert_eq!(scene.ticks(1000..1030), [(1016, 2), (1016, 1)], "behind those that were there");
 }
 
-// S1.05 TM-08
+// holds S1.05, TM-08
 #[test]
 fn tm_08_to_add_a_timer_to_another_queue_moves_it_there() {
     let mut scene = Scene::new();
@@ -177,7 +177,7 @@ fn tm_08_to_add_a_timer_to_another_queue_moves_it_there() {
     assert_eq!(scene.ticks(1000..2000), [(1011, 1)]);
 }
 
-// S1.05 S1.07 TM-09
+// holds S1.05, S1.07, TM-09
 #[test]
 fn tm_09_a_route_may_have_a_timer_for_each_action() {
     let mut scene = Scene::new();
@@ -188,7 +188,7 @@ fn tm_09_a_route_may_have_a_timer_for_each_action() {
     assert_eq!(scene.tick(1011), [(1, Action::F), (1, Action::G)]);
 }
 
-// S1.03 S1.13 S1.15 S1.16 TM-10
+// holds S1.03, S1.13, S1.15, S1.16, TM-10
 #[test]
 fn tm_10_a_shorter_period_counts_for_the_timers_that_wait_from_the_next_tick_on() {
     let mut scene = Scene::new();
@@ -201,7 +201,7 @@ fn tm_10_a_shorter_period_counts_for_the_timers_that_wait_from_the_next_tick_on(
     assert_eq!(scene.ticks(1020..1040), [(1026, 9)], "and for those that come later");
 }
 
-// S1.03 S1.14 S1.15 TM-11
+// holds S1.03, S1.14, S1.15, TM-11
 #[test]
 fn tm_11_a_period_of_zero_makes_all_that_are_older_than_now_due_at_once() {
     let mut scene = Scene::new();
@@ -214,7 +214,7 @@ fn tm_11_a_period_of_zero_makes_all_that_are_older_than_now_due_at_once() {
     assert_eq!(scene.ticks([1010, 1011]), [(1010, 1), (1010, 2), (1011, 3)]);
 }
 
-// S1.03 S1.15 S1.16 TM-12
+// holds S1.03, S1.15, S1.16, TM-12
 #[test]
 fn tm_12_a_longer_period_holds_back_the_timers_that_wait() {
     let mut scene = Scene::new();
@@ -224,7 +224,7 @@ fn tm_12_a_longer_period_holds_back_the_timers_that_wait() {
     assert_eq!(scene.ticks(1003..2000), [(1601, 1000), (1602, 1001), (1603, 1002)]);
 }
 
-// S1.03 S1.04
+// holds S1.03, S1.04
 #[test]
 fn a_queue_that_is_not_there_is_neither_changed_nor_destroyed_nor_added_to() {
     let mut scene = Scene::new();
@@ -238,7 +238,7 @@ fn a_queue_that_is_not_there_is_neither_changed_nor_destroyed_nor_added_to() {
     assert_eq!(scene.timers.period(other), Some(Duration::from_secs(7)), "though it may lie where the other did");
 }
 
-// S1.04 S1.17 TM-13
+// holds S1.04, S1.17, TM-13
 #[test]
 fn tm_13_a_queue_destroyed_with_its_actions_runs_each_once_in_order() {
     let mut scene = Scene::new();
@@ -249,7 +249,7 @@ fn tm_13_a_queue_destroyed_with_its_actions_runs_each_once_in_order() {
     assert_eq!((scene.timers.len(), scene.timers.next_destroyed(queue)), (0, None));
 }
 
-// S1.04 S1.17 TM-14
+// holds S1.04, S1.17, TM-14
 #[test]
 fn tm_14_a_queue_destroyed_without_its_actions_runs_none() {
     let mut scene = Scene::new();
@@ -261,7 +261,7 @@ fn tm_14_a_queue_destroyed_without_its_actions_runs_none() {
     assert_eq!(scene.remove_all(1), 0);
 }
 
-// S1.06 S1.20 TM-15
+// holds S1.06, S1.20, TM-15
 #[test]
 fn tm_15_with_a_route_go_its_timers_and_nothing_runs() {
     let mut scene = Scene::new();
@@ -274,13 +274,13 @@ fn tm_15_with_a_route_go_its_timers_and_nothing_runs() {
     assert_eq!(scene.ticks(1000..1010), [(1002, 2)]);
 }
 
-// S1.06 TM-16
+// holds S1.06, TM-16
 #[test]
 fn tm_16_of_a_route_without_timers_none_are_removed() {
     assert_eq!(Scene::new().remove_all(1), 0);
 }
 
-// S1.05
+// holds S1.05
 #[test]
 fn one_timer_can_be_taken_away_and_its_name_means_nothing_afterwards() {
     let mut scene = Scene::new();
@@ -293,7 +293,7 @@ fn one_timer_can_be_taken_away_and_its_name_means_nothing_afterwards() {
     assert_eq!(scene.tick(1002), [(1, Action::G), (2, Action::F)]);
 }
 
-// S1.20 TM-17
+// holds S1.20, TM-17
 #[test]
 fn tm_17_a_timer_that_an_earlier_one_of_its_tick_took_away_does_not_run() {
     let mut scene = Scene::new();
@@ -306,7 +306,7 @@ fn tm_17_a_timer_that_an_earlier_one_of_its_tick_took_away_does_not_run() {
 }
 
 /// Counted, not timed: what an operation touches among a million is what it touches among a thousand.
-// S1.10 TM-18
+// holds S1.10, TM-18
 #[test]
 fn tm_18_an_operation_touches_as_many_timers_among_a_million_as_among_a_thousand() {
     let costs = [1_000, 1_000_000].map(|number| {
@@ -346,7 +346,7 @@ fn tm_18_an_operation_touches_as_many_timers_among_a_million_as_among_a_thousand
     assert!(costs[1].iter().all(|touched| *touched <= 16), "{costs:?}");
 }
 
-// S1.18 TM-21
+// holds S1.18, TM-21
 #[test]
 fn tm_21_a_timer_that_puts_itself_back_runs_once_a_tick() {
     let mut scene = Scene::new();
@@ -356,7 +356,7 @@ fn tm_21_a_timer_that_puts_itself_back_runs_once_a_tick() {
     assert_eq!(scene.timers.count(queue), Some(1));
 }
 
-// S1.17 TM-22
+// holds S1.17, TM-22
 #[test]
 fn tm_22_nothing_is_put_on_a_queue_that_is_being_destroyed() {
     let mut scene = Scene::new();
@@ -371,7 +371,7 @@ fn tm_22_nothing_is_put_on_a_queue_that_is_being_destroyed() {
     assert_eq!(scene.timers.destroy_queue(other, Destroy::Discard), Err(TimerError::Invalid));
 }
 
-// S1.18 TM-23
+// holds S1.18, TM-23
 #[test]
 fn tm_23_of_two_queues_the_newer_one_is_swept_first() {
     let mut scene = Scene::new();
@@ -382,7 +382,7 @@ fn tm_23_of_two_queues_the_newer_one_is_swept_first() {
     assert_eq!(ran, [3, 4, 1, 2]);
 }
 
-// S1.18 TM-24
+// holds S1.18, TM-24
 #[test]
 fn tm_24_after_a_leap_of_the_clock_all_that_is_due_runs_in_one_pass_and_in_order() {
     let mut scene = Scene::new();
@@ -395,7 +395,7 @@ fn tm_24_after_a_leap_of_the_clock_all_that_is_due_runs_in_one_pass_and_in_order
     assert_eq!(scene.ticks(4600..4620), [(4611, 6)]);
 }
 
-// S1.05 TM-26
+// holds S1.05, TM-26
 #[test]
 fn tm_26_where_there_is_no_room_a_timer_is_refused_and_one_that_is_there_is_put_off() {
     let mut scene = Scene::with(Limits { timers: 10, queues: 1, ..Limits::default() });
@@ -410,7 +410,7 @@ fn tm_26_where_there_is_no_room_a_timer_is_refused_and_one_that_is_there_is_put_
     assert!(scene.try_add(0, Action::G, queue, 1001).is_ok());
 }
 
-// S1.18
+// holds S1.18
 #[test]
 fn there_is_one_tick_a_second_however_often_it_is_asked_for_one() {
     let mut scene = Scene::new();
@@ -423,7 +423,7 @@ fn there_is_one_tick_a_second_however_often_it_is_asked_for_one() {
     assert!(scene.timers.next_due(millis(1_006_000)).is_some());
 }
 
-// S1.17
+// holds S1.17
 #[test]
 fn a_queue_may_go_while_it_is_swept_and_the_sweep_goes_on() {
     let mut scene = Scene::new();
@@ -521,7 +521,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    // S1.01 S1.05 S1.10 S1.15 S1.17 S1.18 S1.20
+    // holds S1.01, S1.05, S1.10, S1.15, S1.17, S1.18, S1.20
     #[test]
     fn timers_do_as_lists_do_that_are_looked_through(steps in proptest::collection::vec(step(), 0..150)) {
         let mut scene = Scene::new();

@@ -230,7 +230,7 @@ mod tests {
         }
     }
 
-    // S1.11 TM-20
+    // holds S1.11, TM-20
     #[test]
     fn tm_20_each_of_many_mixed_deadlines_falls_due_in_its_own_second() {
         let mut wheel = seconds();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     /// What an operation costs does not depend on how many others wait: counted, not timed.
-    // S1.11 S1.10
+    // holds S1.11, S1.10
     #[test]
     fn an_operation_touches_as_many_deadlines_among_a_million_as_among_a_thousand() {
         for others in [1_000, 1_000_000] {

@@ -77,7 +77,7 @@ impl Scene {
     }
 }
 
-// S1.01 S1.02 S1.09 TM-01
+// holds S1.01, S1.02, S1.09, TM-01
 #[test]
 fn tm_01_queues_are_listed_with_their_periods_and_without_timers() {
     let mut scene = scene(&[]);
@@ -87,7 +87,7 @@ fn tm_01_queues_are_listed_with_their_periods_and_without_timers() {
     assert_eq!(scene.queues(), listed.map(|(name, period)| (name.to_owned(), period, 0)));
 }
 
-// S1.05 S1.18
+// holds S1.05, S1.18
 #[test]
 fn a_route_on_a_queue_is_there_for_the_period_and_gone_at_the_tick_after_it() {
     let mut scene = scene(&["10.0.0.0/8"]);
@@ -99,7 +99,7 @@ fn a_route_on_a_queue_is_there_for_the_period_and_gone_at_the_tick_after_it() {
     assert!(!scene.has("10.0.0.0/8"));
 }
 
-// S1.19 TM-05
+// holds S1.19, TM-05
 #[test]
 fn tm_05_a_host_route_whose_time_is_over_is_deleted_with_its_timer() {
     let mut scene = scene(&["10.1.2.3/32", "2001:db8:9::1/128"]);
@@ -113,7 +113,7 @@ fn tm_05_a_host_route_whose_time_is_over_is_deleted_with_its_timer() {
     assert_eq!(scene.control.counts().routes_expired, 2);
 }
 
-// S1.19 TM-06
+// holds S1.19, TM-06
 #[test]
 fn tm_06_a_network_is_deleted_as_well_and_what_follows_from_a_port_is_not() {
     let mut scene = scene(&["10.0.0.0/24"]);
@@ -128,7 +128,7 @@ fn tm_06_a_network_is_deleted_as_well_and_what_follows_from_a_port_is_not() {
     assert_eq!((counts.routes_expired, counts.expiries_refused), (1, 2));
 }
 
-// S1.05 S1.13 S1.15
+// holds S1.05, S1.13, S1.15
 #[test]
 fn to_add_a_route_again_puts_its_end_off_and_to_change_the_period_moves_it() {
     let mut scene = scene(&["10.0.0.0/8"]);
@@ -145,7 +145,7 @@ fn to_add_a_route_again_puts_its_end_off_and_to_change_the_period_moves_it() {
     assert!(!scene.has("10.0.0.0/8"));
 }
 
-// S1.04 S1.17 TM-13 TM-14
+// holds S1.04, S1.17, TM-13, TM-14
 #[test]
 fn a_queue_that_goes_takes_its_routes_along_only_if_it_is_told_to() {
     for (run_actions, is_left) in [(true, false), (false, true)] {
@@ -163,7 +163,7 @@ fn a_queue_that_goes_takes_its_routes_along_only_if_it_is_told_to() {
     }
 }
 
-// S1.06 S1.20 TM-15
+// holds S1.06, S1.20, TM-15
 #[test]
 fn tm_15_with_a_deleted_route_go_its_timers_and_a_new_one_does_not_inherit_them() {
     let mut scene = scene(&["10.0.0.0/8"]);
@@ -187,7 +187,7 @@ fn a_route_that_is_changed_to_lead_elsewhere_keeps_its_timer() {
     assert!(!scene.has("10.0.0.0/8"));
 }
 
-// S1.06 TM-16
+// holds S1.06, TM-16
 #[test]
 fn tm_16_a_route_that_is_cleared_stays_and_says_how_many_timers_it_had() {
     let mut scene = scene(&["10.0.0.0/8"]);
@@ -198,7 +198,7 @@ fn tm_16_a_route_that_is_cleared_stays_and_says_how_many_timers_it_had() {
     assert!(scene.has("10.0.0.0/8"));
 }
 
-// S1.07 S1.20 TM-17
+// holds S1.07, S1.20, TM-17
 #[test]
 fn tm_17_a_call_may_delete_the_route_that_is_next_and_that_one_s_timer_never_runs() {
     let mut scene = scene(&["10.1.0.0/16", "10.2.0.0/16"]);
@@ -217,7 +217,7 @@ fn tm_17_a_call_may_delete_the_route_that_is_next_and_that_one_s_timer_never_run
     assert_eq!((scene.has("10.1.0.0/16"), scene.has("10.2.0.0/16"), scene.timers("short")), (true, false, Some(0)));
 }
 
-// S1.07 S1.18
+// holds S1.07, S1.18
 #[test]
 fn a_call_may_put_itself_back_and_is_called_once_a_tick() {
     let mut scene = scene(&["10.0.0.0/8"]);
@@ -237,7 +237,7 @@ fn a_call_may_put_itself_back_and_is_called_once_a_tick() {
     assert_eq!(scene.timers("short"), Some(1));
 }
 
-// S1.10 S1.18 TM-19
+// holds S1.10, S1.18, TM-19
 #[test]
 fn tm_19_however_many_routes_end_in_a_tick_it_is_one_publish() {
     const ROUTES: u32 = 500_000;
@@ -260,7 +260,7 @@ fn tm_19_however_many_routes_end_in_a_tick_it_is_one_publish() {
     assert_eq!(scene.control.counts().routes_expired, u64::from(ROUTES));
 }
 
-// S1.18 TM-24
+// holds S1.18, TM-24
 #[test]
 fn tm_24_a_leap_of_the_clock_ends_all_that_is_over_in_one_publish() {
     let mut scene = scene(&["10.1.0.0/16", "10.2.0.0/16"]);
@@ -273,7 +273,7 @@ fn tm_24_a_leap_of_the_clock_ends_all_that_is_over_in_one_publish() {
     assert_eq!(scene.generation(), generation + 1);
 }
 
-// S1.17 TM-25
+// holds S1.17, TM-25
 #[test]
 fn tm_25_redirects_that_are_switched_off_end_at_once_and_can_be_switched_on_again() {
     let mut scene = scene(&["10.1.0.1/32", "10.1.0.2/32"]);
@@ -318,7 +318,7 @@ fn a_request_that_cannot_be_is_refused_for_its_reason_and_changes_nothing() {
     }
 }
 
-// S1.14
+// holds S1.14
 #[test]
 fn a_period_of_a_century_or_of_all_time_is_a_period() {
     let mut scene = scene(&["10.0.0.0/8"]);
@@ -330,7 +330,7 @@ fn a_period_of_a_century_or_of_all_time_is_a_period() {
     }
 }
 
-// S1.02
+// holds S1.02
 #[test]
 fn there_is_an_end_to_queues() {
     let mut scene = scene(&[]);
@@ -425,7 +425,7 @@ impl Model {
 }
 
 proptest! {
-    // S1.01 S1.03 S1.04 S1.05 S1.06 S1.15 S1.17 S1.18 S1.19 S1.20
+    // holds S1.01, S1.03, S1.04, S1.05, S1.06, S1.15, S1.17, S1.18, S1.19, S1.20
     #[test]
     fn whatever_is_asked_in_whatever_order_the_routes_that_are_there_are_those_that_should_be(
         steps in proptest::collection::vec(step(), 0..80),

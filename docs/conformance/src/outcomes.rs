@@ -69,7 +69,7 @@ impl Outcomes {
             if let Some((_, skipped)) = line.split_once("skipped: ")
                 && let Some((name, _why)) = skipped.split_once(": ")
             {
-                outcomes.note(name, Outcome::Skipped);
+                outcomes.note(function(name), Outcome::Skipped);
             }
             let (name, end) = match line.strip_prefix("test ").and_then(|line| line.split_once(" ... ")) {
                 Some((name, end)) => (Some(name), end),

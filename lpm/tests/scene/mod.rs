@@ -109,7 +109,9 @@ pub(crate) fn full_table<A: Address>() -> Option<Vec<(Prefix<A>, NextHopId)>> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/routes/bart_prefixes_2024plus.txt.gz");
     let Ok(compressed) = std::fs::File::open(file) else {
         // Not by `println!`, which a passing test keeps to itself.
-        let _unheard = writeln!(std::io::stderr(), "skipped: the table {file} is not here");
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("a test");
+        let _unheard = writeln!(std::io::stderr(), "skipped: {test}: the table {file} is not here");
         return None;
     };
     let mut text = String::new();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use boundary::PortId;
 use control::{LookupError, LookupFlags, RouteCache, RouteId};
 use control_api::{Network, Verb};
 use lpm::Prefix;
@@ -69,6 +70,35 @@ fn lk_09_a_million_prefixes_are_found_as_a_map_of_each_length_finds_them() {
         let longest = (0..=32).rev().map(|len| Prefix::containing(address, len)).find(|at| naive.contains_key(at));
         let found = scene.control.routes_mut().rtalloc_table(address.into(), LookupFlags::empty(), 0);
         assert_eq!(found.map(|route| route.prefix()), longest.map(Network::V4), "{address}");
+        let worker = scene.station(address.into()).map(|mac| mac.0[5] - 10);
+        assert_eq!(worker, longest.map(|prefix| naive[&prefix]), "{address}");
+    }
+}
+
+// holds S2.01, S2.03, S2.06
+#[test]
+fn lk_09_ipv6_prefixes_are_found_as_a_map_of_each_length_finds_them() {
+    // Dense where prefixes nest, so that lookups meet many lengths.
+    let address = |number: u64| std::net::Ipv6Addr::from((0x2a00 << 112) | (u128::from(number >> 40) << 80));
+    let mut setup = setup();
+    let prefixes = numbers(3)
+        .take(250_000)
+        .map(|number| Prefix::containing(address(number), u8::try_from(number % 37).unwrap() + 12));
+    let naive: HashMap<_, u8> = prefixes.map(|prefix| (prefix, 1 + prefix.len() % 4)).collect();
+    setup.routes = naive
+        .iter()
+        .map(|(prefix, number)| config::Route {
+            to: Network::V6(*prefix),
+            target: config::Target::Via { gateway: ip(&format!("2001:db8::{}", number + 10)), port: PortId(2) },
+            weight: 1,
+        })
+        .collect();
+    let mut scene = Scene::with(setup);
+    for number in numbers(4).take(200_000) {
+        let address = address(number);
+        let longest = (0..=128).rev().map(|len| Prefix::containing(address, len)).find(|at| naive.contains_key(at));
+        let found = scene.control.routes_mut().rtalloc_table(address.into(), LookupFlags::empty(), 0);
+        assert_eq!(found.map(|route| route.prefix()), longest.map(Network::V6), "{address}");
         let worker = scene.station(address.into()).map(|mac| mac.0[5] - 10);
         assert_eq!(worker, longest.map(|prefix| naive[&prefix]), "{address}");
     }
