@@ -8,10 +8,11 @@
 //! `redirect`; who needs another period makes another queue. A route keeps its timers when it is changed to lead
 //! elsewhere, and loses them when it is removed, by whomever.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use control_api::{ApiError, ErrorKind, Network, QueueName, RouteFlags, TimerQueue};
+use control_api::{ApiError, ErrorKind, EventKind, Network, QueueName, RouteEvent, RouteFlags, TimerQueue};
 
 use crate::control::Control;
 use crate::pmtu::mtu_is_old;
@@ -86,6 +87,11 @@ impl Timed {
         self.queues.add(&mut of_route, route, action, queue, now)?;
         self.of_route.insert(route, of_route);
         Ok(())
+    }
+
+    /// The second in which the timer is over that deletes a route, if it has one.
+    pub(crate) fn end(&self, route: RouteKey) -> Option<u64> {
+        self.queues.end(*self.of_route.get(&route)?, TimerAction::Delete)
     }
 
     /// Takes all timers of a route away; returns how many there were.
@@ -290,6 +296,11 @@ impl Control {
             TimerAction::Delete => {
                 tracing::warn!(%network, "a timer cannot delete a pinned route, as those of a port's addresses are");
                 self.counts.expiries_refused += 1;
+                self.routes.events.emit(|_events| RouteEvent {
+                    errno: ErrorKind::NotAllowed.errno().map(Cow::from),
+                    dst: Some(network),
+                    ..RouteEvent::new(EventKind::Delete, Some(fib))
+                });
             }
             TimerAction::Call(TimerFnId(function)) => {
                 let added = Timestamp::ZERO + Duration::from_secs(added);

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use boundary::{PortTotals, PuntReason, Totals, Vlan};
 use control_api::{
-    ApiError, Counts, Drop, Neighbour, NextHopState, Port, PortVlan, Route, RouteDetail, RouteFilter, RouteFlags,
-    RouteKind, RouteMetrics, RouteStat, Stats, Traffic, Version, WorkerStats, wire,
+    ApiError, Counts, Drop, MetricMask, Neighbour, NextHopState, Port, PortVlan, Route, RouteDetail, RouteFilter,
+    RouteFlags, RouteKind, RouteMetrics, RouteStat, Stats, Traffic, Version, WorkerStats, wire,
 };
 use packet::vlan::Tags;
 
+use crate::callouts::RouteKey;
 use crate::control::Control;
 use crate::redirect::RedirectCounts;
 use crate::rib::{Protocol, Way};
@@ -187,9 +188,24 @@ impl Control {
                 flags: facts.flags,
                 ifa: facts.ifa,
                 priority: entry.priority(),
-                metrics: RouteMetrics { expire: self.wall.ahead().shown(facts.metrics.expire), ..facts.metrics },
+                metrics: RouteMetrics { expire: self.shown_end(entry, &facts.metrics), ..facts.metrics },
             }),
         }
+    }
+}
+
+impl Control {
+    /// When a route goes by itself, by the wall clock: at its time, or when a timer that deletes it is over. A timer does
+    /// not show where only a person is to change the time (OpenBSD's `rt_timer_add` writes it there).
+    fn shown_end(&self, entry: &RouteEntry, metrics: &RouteMetrics) -> u64 {
+        let key = RouteKey { fib: entry.fib(), network: entry.prefix(), protocol: entry.protocol() };
+        let is_locked = metrics.locks.contains(MetricMask::EXPIRE);
+        let timer = self.routes.timed.end(key).filter(|_end| !is_locked);
+        let end = match metrics.expire {
+            0 => timer.unwrap_or(0),
+            expire => timer.map_or(expire, |end| end.min(expire)),
+        };
+        self.wall.ahead().shown(end)
     }
 }
 

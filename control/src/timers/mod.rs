@@ -267,6 +267,12 @@ impl<R: Copy, A: Copy + Eq> Timers<R, A> {
         self.find(of_route).is_some()
     }
 
+    /// The second in which the period of a route's timer for an action is over, as its queue is now.
+    pub fn end(&self, of_route: RouteTimers, action: A) -> Option<u64> {
+        let Timer { queue, added, .. } = self.timers.at(self.timer(self.find(of_route)?, action)?);
+        Some(added.saturating_add(self.queues.at(*queue).period))
+    }
+
     /// Takes one timer that is due at `now`; nothing when this tick is over, or not yet due.
     ///
     /// A tick sees every queue once. What actions do meanwhile counts: timers they take away do not expire, and queues

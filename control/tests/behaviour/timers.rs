@@ -6,7 +6,10 @@ use std::time::Duration;
 use boundary::NextHop;
 use control::config;
 use control::{Setup, TimerAction};
-use control_api::{ErrorKind, Network, QueueName, Reply, Request, RouteFilter, Selection, Target, TimerQueue};
+use control_api::{
+    ErrorKind, MetricMask, Network, QueueName, Reply, Request, RouteFilter, RouteMessage, Selection, Target,
+    TimerQueue, Verb,
+};
 use proptest::prelude::*;
 
 use crate::scene::*;
@@ -316,6 +319,50 @@ fn a_request_that_cannot_be_is_refused_for_its_reason_and_changes_nothing() {
         assert_eq!(error.kind, kind, "{why}: {error}");
         assert_eq!((scene.queues(), scene.generation()), (before.clone(), generation), "{why}");
     }
+}
+
+/// When the route of a table to 10.0.0.0/8 goes.
+fn end(scene: &mut Scene, fib: u16) -> Option<u64> {
+    let Ok(Reply::Routes(routes)) = scene.ask(Request::RouteShow { filter: RouteFilter { fib, ..Default::default() } })
+    else {
+        panic!("routes are shown")
+    };
+    let route = routes.iter().find(|route| route.dst == network("10.0.0.0/8"))?;
+    Some(route.detail.as_ref().unwrap().metrics.expire)
+}
+
+// holds X12
+#[test]
+fn a_route_tells_when_a_timer_will_delete_it() {
+    let mut scene = scene(&["10.0.0.0/8"]);
+    assert_eq!(end(&mut scene, 0), Some(0), "never");
+    scene.done(add("short", "10.0.0.0/8"));
+    assert_eq!(end(&mut scene, 0), Some(1010));
+    scene.done(change("short", 60));
+    assert_eq!(end(&mut scene, 0), Some(1060));
+    let mut lock = RouteMessage::new(Verb::Lock, ip("10.0.0.0"), Some(ip("255.0.0.0")));
+    (lock.inits, lock.metrics.locks) = (MetricMask::EXPIRE, MetricMask::EXPIRE);
+    scene.ask(Request::RouteMessage(lock.clone())).unwrap();
+    assert_eq!(end(&mut scene, 0), Some(0), "a person alone says when");
+    lock.metrics.locks = MetricMask::empty();
+    scene.ask(Request::RouteMessage(lock)).unwrap();
+    assert_eq!(scene.ask(clear("10.0.0.0/8")), Ok(Reply::TimersCleared(1)));
+    assert_eq!(end(&mut scene, 0), Some(0));
+}
+
+// holds S1.05, S1.06
+#[test]
+fn a_timer_is_for_the_route_of_one_table() {
+    let mut scene = scene(&["10.0.0.0/8"]);
+    let other = RouteMessage::new(Verb::Add, ip("10.0.0.0"), Some(ip("255.0.0.0")));
+    scene.ask(Request::RouteMessage(RouteMessage { fib: 1, target: Some(Target::Blackhole), ..other })).unwrap();
+    let of_other = |to| Request::TimerAdd { queue: queue("short"), fib: 1, to };
+    assert_eq!(scene.ask(of_other(network("10.1.0.0/16"))).unwrap_err().kind, ErrorKind::NotFound);
+    scene.done(of_other(network("10.0.0.0/8")));
+    assert_eq!((end(&mut scene, 0), end(&mut scene, 1)), (Some(0), Some(1010)));
+    assert_eq!(scene.ask(clear("10.0.0.0/8")), Ok(Reply::TimersCleared(0)), "the main table's has none");
+    scene.seconds(11);
+    assert_eq!((end(&mut scene, 0), end(&mut scene, 1)), (Some(0), None));
 }
 
 // holds S1.14

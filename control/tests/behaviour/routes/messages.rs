@@ -122,6 +122,7 @@ fn every_change_of_a_table_is_told_in_order_whoever_makes_it() {
     );
 }
 
+// holds S1.19, TM-05
 #[test]
 fn a_route_that_a_timer_deletes_is_told() {
     let mut scene = scene();
@@ -132,6 +133,24 @@ fn a_route_that_a_timer_deletes_is_told() {
     scene.pass(601 * SECOND);
     scene.pass(SECOND);
     assert_eq!(kinds(&told(&mut follower)), [(EventKind::Delete, "10.0.0.0/8".to_owned())]);
+}
+
+// holds S1.19, TM-06
+#[test]
+fn a_timer_that_may_not_delete_its_route_tells_so() {
+    let mut scene = scene();
+    let (queue, connected) = ("pmtu".parse().unwrap(), "192.0.2.0/24".parse().unwrap());
+    scene.control.add_timer(connected, control::TimerAction::Delete, &queue, scene.now).unwrap();
+    let mut follower = follower(&mut scene, None);
+    scene.pass(601 * SECOND);
+    scene.pass(SECOND);
+    let refused = RouteEvent {
+        errno: Some("EADDRINUSE".into()),
+        dst: Some(connected),
+        ..RouteEvent::new(EventKind::Delete, Some(0))
+    };
+    assert_eq!(told(&mut follower), [refused]);
+    assert!(scene.shown(0).contains(&connected.to_string()));
 }
 
 // holds X36
