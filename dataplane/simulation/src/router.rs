@@ -68,6 +68,11 @@ impl Simulation {
             .flat_map(|(id, port)| port.sent.drain(..).map(move |frame| (id, frame)))
     }
 
+    /// Lets a port have room for so many frames until they are taken.
+    pub fn set_room(&mut self, port: PortId, frames: usize) {
+        self.worker.ports_mut()[port.index()].room = frames;
+    }
+
     /// What was counted.
     pub fn totals(&self) -> Totals {
         self.counters.read()

@@ -115,6 +115,11 @@ impl Scene {
         outcome
     }
 
+    /// Lets a port have room for so many frames at a time.
+    pub fn set_room(&mut self, port: PortId, frames: usize) {
+        self.router.set_room(port, frames);
+    }
+
     /// Asks the control plane something, as `ferry` does.
     ///
     /// # Errors
