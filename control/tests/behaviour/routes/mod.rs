@@ -7,6 +7,7 @@
 //! The gateways are known, so that workers tell them apart.
 
 mod cloning;
+mod concurrency;
 mod deletion;
 mod entries;
 mod expiry;

@@ -231,21 +231,21 @@ fn routes_that_were_replaced_or_deleted_by_the_thousand_leave_nothing_behind() {
 #[test]
 fn lo_01_two_who_lock_the_same_route_lose_nothing() {
     let mut scene = with_route();
-    let before = scene.held().metrics().hopcount;
+    let before = scene.held().metrics().mtu;
     std::thread::scope(|scope| {
         for held in [scene.held(), scene.held()] {
             scope.spawn(move || {
                 let mut held = held;
                 for _time in 0..100_000 {
                     let mut locked = held.lock();
-                    let hopcount = locked.metrics().hopcount;
-                    locked.edit_metrics(|metrics| metrics.hopcount = hopcount + 1);
+                    let mtu = locked.metrics().mtu;
+                    locked.edit_metrics(|metrics| metrics.mtu = mtu + 1);
                     held = locked.unlock();
                 }
             });
         }
     });
-    assert_eq!(scene.held().metrics().hopcount, before + 200_000);
+    assert_eq!(scene.held().metrics().mtu, before + 200_000);
 }
 
 // holds S2.20, S2.21, S5.22

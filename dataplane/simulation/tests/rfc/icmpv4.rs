@@ -25,6 +25,7 @@ fn rfc_070_without_a_route_the_network_is_unreachable() {
     assert_eq!((told.kind_and_code, told.word), ((3, 0), 0));
 }
 
+// holds DP-14
 #[test]
 fn rfc_075_nothing_is_told_about_an_error() {
     for kind in [3, 4, 5, 11, 12] {
@@ -33,6 +34,7 @@ fn rfc_075_nothing_is_told_about_an_error() {
     }
 }
 
+// holds DP-14
 #[test]
 fn rfc_076_nothing_is_told_about_a_packet_to_many() {
     for many in ["224.0.0.1", "239.255.0.1", "255.255.255.255", "198.51.100.255", "192.0.2.255"] {

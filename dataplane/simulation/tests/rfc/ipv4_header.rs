@@ -15,6 +15,7 @@ fn with_byte(mut packet: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
     with_right_checksum(packet)
 }
 
+// holds DP-13
 #[test]
 fn rfc_001_a_packet_shorter_than_a_header_is_dropped_in_silence() {
     for len in 1..20 {
@@ -23,6 +24,7 @@ fn rfc_001_a_packet_shorter_than_a_header_is_dropped_in_silence() {
     }
 }
 
+// holds DP-13
 #[test]
 fn rfc_002_a_header_with_a_wrong_checksum_is_dropped_in_silence() {
     let mut scene = Scene::new();
@@ -45,6 +47,7 @@ fn rfc_003_a_version_that_is_not_of_the_frame_s_type_is_dropped_in_silence() {
     }
 }
 
+// holds DP-13
 #[test]
 fn rfc_004_a_header_length_below_five_words_is_dropped_in_silence() {
     for words in 0..5 {
@@ -115,6 +118,7 @@ fn rfc_011_the_type_of_service_passes_as_it_is() {
 }
 
 /// Every identification gives another sum, so this meets all of them: 0x0000 and 0xffff too.
+// holds DP-01
 #[test]
 fn rfc_012_the_checksum_is_right_after_the_hop_whatever_it_was() {
     let mut scene = Scene::new();
@@ -127,6 +131,7 @@ fn rfc_012_the_checksum_is_right_after_the_hop_whatever_it_was() {
     }
 }
 
+// holds DP-01, DP-13
 #[test]
 fn rfc_013_a_hop_changes_the_time_to_live_and_the_checksum_and_nothing_else() {
     let sent = udp(ALICE.v4, BOB.v4).identification(0xbeef).dont_fragment().with_options(&[1, 1, 0x5e, 2], &[7; 99]);

@@ -13,6 +13,7 @@ fn assert_silent(outcome: &Outcome) {
     assert!(outcome.is_silent() && outcome.transmitted == 0, "{outcome:?}");
 }
 
+// holds DP-02, X72
 #[test]
 fn rfc_014_a_packet_whose_time_runs_out_is_reported_to_its_source() {
     let outcome = Scene::new().send(ALICE, &expiring().of(8));
@@ -22,6 +23,7 @@ fn rfc_014_a_packet_whose_time_runs_out_is_reported_to_its_source() {
     assert_eq!((outcome.transmitted, outcome.punted_for(PuntReason::TtlExpired)), (0, 1));
 }
 
+// holds DP-02
 #[test]
 fn rfc_015_a_packet_without_any_time_to_live_is_as_one_whose_time_ran_out() {
     let told = Scene::new().send(ALICE, &expiring().hops(0).of(8)).icmp_to(ALICE);
@@ -51,6 +53,7 @@ fn rfc_018_a_multicast_packet_whose_time_runs_out_is_not_reported() {
     }
 }
 
+// holds DP-14
 #[test]
 fn rfc_019_a_later_fragment_whose_time_runs_out_is_not_reported() {
     let mut fragment = expiring().of(8);
