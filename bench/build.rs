@@ -1,9 +1,12 @@
-//! Compiles the calls to DPDK's own tables that `lpm-report` compares with.
+//! Compiles the calls to DPDK's own tables that `lpm-report` compares with, and tells `instruction-count` its compiler.
 
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed={SHIM}");
+    let compiler = std::env::var_os("RUSTC").and_then(|rustc| Command::new(rustc).arg("--version").output().ok());
+    let compiler = compiler.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    println!("cargo::rustc-env=BENCH_COMPILER={}", compiler.trim());
     // Where the libraries are, cargo learns from the probe; which of them, the report's declarations say.
     let dpdk = match pkg_config::Config::new().atleast_version("22.11").probe("libdpdk") {
         Ok(dpdk) => dpdk,
