@@ -29,6 +29,28 @@
 //! max_known = 16384
 //! queue_packets = 8                         # that wait for one neighbour
 //! queue_bytes = 16384
+//! duplicate_probes = 1                      # before an IPv6 address of ours is used
+//! proxy_arp = false                         # whether to answer for hosts behind other ports
+//! proxy_nd = []                             # for which IPv6 networks behind other ports
+//!
+//! [port.router_advertisements]              # optional: without it hosts are told nothing; these are the defaults
+//! max_interval_seconds = 600
+//! min_interval_seconds = 200                # default: a third of it
+//! lifetime_seconds = 1800                   # default: three times the longest interval
+//! hop_limit = 64
+//! managed = false                           # addresses by DHCPv6
+//! other = false                             # other configuration by DHCPv6
+//! preference = "medium"                     # or "low", "high"
+//! reachable_ms = 0
+//! retransmit_ms = 0
+//! resolvers = []                            # of names, IPv6 addresses
+//!
+//! [[port.router_advertisements.prefix]]     # optional; default: the port's own networks
+//! prefix = "2001:db8:1::/64"
+//! on_link = true
+//! autonomous = true                         # default: whether it is a /64
+//! valid_seconds = 2592000
+//! preferred_seconds = 604800
 //!
 //! [[port]]
 //! name = "left.100"
@@ -78,7 +100,7 @@ pub use control_api::{InterfaceAddress, Network};
 use packet::ethernet::MacAddr;
 
 pub use device::{Device, DeviceError};
-pub use link::{LinkSettings, NeighbourSettings};
+pub use link::{AdvertisedPrefix, AdvertisementSettings, LinkSettings, NeighbourSettings};
 pub use mistake::{ConfigError, FileError, Mistake};
 
 /// All that ferryd is told at its start.

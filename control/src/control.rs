@@ -22,6 +22,7 @@ use crate::multipath::Multipath;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
 use crate::ports::{self, PortInfo, Ports};
+use crate::presence::Presence;
 use crate::redirect::RedirectCounts;
 use crate::rib::{Protocol, Way};
 use crate::route::Facts;
@@ -138,6 +139,12 @@ pub struct ControlCounts {
     pub neighbour_lost: u64,
     /// Messages in which somebody else claimed one of our addresses.
     pub address_conflicts: u64,
+    /// Router advertisements sent.
+    pub router_advertisements: u64,
+    /// Advertisements of other routers that tell hosts otherwise than we do.
+    pub router_inconsistencies: u64,
+    /// Questions answered for hosts behind other ports.
+    pub proxied: u64,
     /// Frames that the outbox had no room for.
     pub frames_lost: u64,
     /// Routes that a timer deleted, or their own time to expire.
@@ -155,6 +162,7 @@ pub struct Control {
     pub(crate) callouts: Callouts,
     pub(crate) redirects: RedirectCounts,
     pub(crate) neighbours: Neighbours,
+    pub(crate) presence: Presence,
     pub(crate) limits: Limits,
     /// For routes that packets make.
     pub(crate) resolves: TokenBucket,
@@ -183,7 +191,8 @@ impl Control {
         let wall = Wall::default();
         let events = Events::new(ports.iter().map(|port| port.name.clone()).collect(), wall.ahead().clone());
         let mut control = Self {
-            neighbours: Neighbours::new(links.into_iter().map(|link| link.neighbours)),
+            neighbours: Neighbours::new(links.iter().map(|link| link.neighbours.clone())),
+            presence: Presence::new(links),
             ports: Ports::new(ports),
             routes: Routes::new(publisher, fibs, multipath, events),
             callouts: Callouts::default(),
@@ -317,6 +326,7 @@ impl Control {
     /// Does what is due by `now`, shows workers what changed, and frees what they no longer use. As often as one likes.
     pub fn tick(&mut self, now: Timestamp, out: &mut dyn Outbox) {
         let turn = &mut Turn { now, out };
+        self.run_presence(turn);
         self.send_released(turn);
         while let Some(expired) = self.neighbours.next_due(now) {
             self.handle_due(expired, turn);

@@ -10,78 +10,71 @@ use packet::arp::{self, Arp};
 use packet::ethernet::{EtherType, Header, MacAddr};
 use packet::icmpv6::Between;
 use packet::ipv6::Ipv6;
-use packet::ndp::{self, Advertisement, Message, Solicitation};
+use packet::ndp::{self, Advertisement, Message, RouterSolicitation, Solicitation};
 
-use crate::control::{Control, Outbox, Turn};
+use crate::control::{Control, Turn};
 use crate::icmp::Problem;
 use crate::neighbours::{Due, Expired, Heard, Key, Origin};
 use crate::packets::Packet;
-use crate::ports::PortInfo;
 use crate::rib::Way;
 use crate::routes::MAIN;
-use crate::time::Timestamp;
 
 impl Control {
-    /// Tells everybody on the links where our addresses are, for those who remember another station (RFC 5227 section 3,
-    /// RFC 4861 section 7.2.6). For the start, once workers can send.
-    pub fn announce(&mut self, now: Timestamp, out: &mut dyn Outbox) {
-        let turn = &mut Turn { now, out };
-        let own = |(id, port): (PortId, &PortInfo)| {
-            let addresses = port.addresses.iter().map(|own| own.address());
-            let all: Vec<IpAddr> = addresses.chain([port.state.link_local.into()]).collect();
-            all.into_iter().map(move |address| (id, address))
-        };
-        let announced: Vec<_> = self.ports.iter().flat_map(own).collect();
-        for (port, address) in announced {
-            self.announce_address(port, address, turn);
-        }
-    }
-
-    fn announce_address(&mut self, port: PortId, address: IpAddr, turn: &mut Turn<'_>) {
-        let mac = self.ports.port(port).state.mac;
-        let mut message = Vec::new();
-        match address {
-            IpAddr::V4(address) => {
-                Arp::request(mac, address, address).append_to(&mut message);
-                self.transmit(port, MacAddr::BROADCAST, EtherType::ARP, &message, turn);
-            }
-            IpAddr::V6(target) => {
-                let told =
-                    Advertisement { target, target_mac: Some(mac), router: true, solicited: false, overrides: true };
-                let all = ndp::ALL_NODES;
-                told.append_to(Between { source: target, destination: all }, &mut message);
-                self.transmit(port, MacAddr::of_ipv6_multicast(all), EtherType::IPV6, &message, turn);
-            }
-        }
-    }
-
     /// ARP came in (RFC 826, "packet reception").
     pub(crate) fn handle_arp(&mut self, port: PortId, message: &[u8], turn: &mut Turn<'_>) {
         let Ok(arp) = Arp::parse(message) else { return };
-        let to_us = self.ports.port(port).has(arp.target.into());
-        let is_request = arp.operation == arp::Operation::Request;
-        let heard = Heard { mac: Some(arp.sender_mac), answers: to_us && !is_request, overrides: true, router: None };
-        // RFC 5227 section 2.1.1: a probe has no sender to learn; it is answered all the same.
-        if !arp.sender.is_unspecified() && !self.learn((arp.sender.into(), port), heard, to_us && is_request, turn) {
+        let own_mac = self.ports.port(port).state.mac;
+        // Our own, come back.
+        if arp.sender_mac == own_mac {
             return;
         }
-        if to_us && is_request && !arp.sender_mac.is_multicast() {
-            let mac = self.ports.port(port).state.mac;
+        let to_us = self.ports.port(port).has(arp.target.into());
+        let is_request = arp.operation == arp::Operation::Request;
+        let is_probe = arp.sender.is_unspecified();
+        let for_another = is_request && !to_us && !is_probe && self.answers_for(arp.target.into(), port);
+        let heard = Heard { mac: Some(arp.sender_mac), answers: to_us && !is_request, overrides: true, router: None };
+        let may_enter = is_request && (to_us || for_another);
+        // RFC 5227 section 2.1.1: a probe has no sender to learn; it is answered all the same.
+        if !is_probe && !self.learn((arp.sender.into(), port), heard, may_enter, turn) {
+            return;
+        }
+        if is_request && (to_us || for_another) && !arp.sender_mac.is_multicast() {
+            self.counts.proxied += u64::from(for_another);
             let mut answer = Vec::with_capacity(arp::LEN);
-            arp.answered_by(mac).append_to(&mut answer);
+            arp.answered_by(own_mac).append_to(&mut answer);
             self.transmit(port, arp.sender_mac, EtherType::ARP, &answer, turn);
         }
+    }
+
+    /// Whether hosts on the link of a port are to think that `address` is there, though it is behind another: a port does so
+    /// that is told to, for what it would forward (RFC 1027, RFC 4861 section 7.2.8).
+    fn answers_for(&self, address: IpAddr, port: PortId) -> bool {
+        let settings = &self.presence.settings(port).neighbours;
+        let is_told = match address {
+            IpAddr::V4(_) => settings.proxy_arp,
+            IpAddr::V6(_) => settings.proxy_nd.iter().any(|network| network.contains(address)),
+        };
+        let is_elsewhere = || match self.routes.towards(MAIN, address).map(|entry| entry.way()) {
+            Some(Way::Link(other) | Way::Gateway(other, _)) => other != port,
+            _ => false,
+        };
+        is_told && is_elsewhere()
     }
 
     /// Neighbour discovery came in; whether it was that (RFC 4861 section 7.2).
     pub(crate) fn handle_ndp(&mut self, port: PortId, packet: &Ipv6<'_>, frame: Header, turn: &mut Turn<'_>) -> bool {
         match Message::parse(packet) {
             Ok(Message::Solicitation(asked)) => self.handle_solicitation(port, asked, packet, frame, turn),
+            // Our own, come back.
+            Ok(Message::Advertisement(_)) if frame.source == self.ports.port(port).state.mac => {}
             Ok(Message::Advertisement(told)) => {
                 let Advertisement { target, target_mac: mac, router, solicited, overrides } = told;
                 let heard = Heard { mac, answers: solicited, overrides, router: Some(router) };
                 self.learn((target.into(), port), heard, false, turn);
             }
+            Ok(Message::RouterSolicitation(asked)) => self.handle_router_solicitation(port, asked, packet, turn),
+            Ok(Message::RouterAdvertisement(_)) if frame.source == self.ports.port(port).state.mac => {}
+            Ok(Message::RouterAdvertisement(heard)) => self.router_heard(port, packet.source(), heard),
             Err(ndp::NdpError::NotNeighbourDiscovery) => return false,
             // What breaks a rule is discarded in silence.
             Err(_broken) => {}
@@ -98,7 +91,18 @@ impl Control {
         turn: &mut Turn<'_>,
     ) {
         let asker = packet.source();
-        if !self.ports.port(port).has(asked.target.into()) {
+        let target = IpAddr::from(asked.target);
+        let is_ours = self.ports.port(port).has(target);
+        // RFC 4862 section 5.4.3: until we know that it is ours, others may ask; one who tries it, too, has it.
+        if is_ours && !self.ports.is_usable(target, port) {
+            if asker.is_unspecified() {
+                self.address_tried((target, port), Solicitation::nonce_in(packet), turn);
+            }
+            return;
+        }
+        let for_another = !is_ours && self.answers_for(target, port);
+        let own = self.ports.port(port).state.mac;
+        if !is_ours && !for_another || frame.source == own {
             return;
         }
         if let Some(mac) = asked.source_mac {
@@ -107,12 +111,16 @@ impl Control {
                 return;
             }
         }
-        let own = self.ports.port(port).state.mac;
+        self.counts.proxied += u64::from(for_another);
         let (mut answer, destination) = Advertisement::answering(&asked, asker, own);
-        // RFC 4861 section 7.2.4: another router may have answered already, and that is as good.
-        answer.overrides = !self.ports.port(port).has_anycast(asked.target.into());
+        // RFC 4861 sections 7.2.4 and 7.2.8: another router may have answered already, or the host itself may be there.
+        answer.overrides = !for_another && !self.ports.port(port).has_anycast(target);
+        let source = match for_another {
+            true => self.ports.port(port).state.link_local,
+            false => asked.target,
+        };
         let mut answered = Vec::new();
-        answer.append_to(Between { source: asked.target, destination }, &mut answered);
+        answer.append_to(Between { source, destination }, &mut answered);
         let to = match asked.source_mac {
             _ if destination.is_multicast() => MacAddr::of_ipv6_multicast(destination),
             Some(mac) => mac,
@@ -121,13 +129,37 @@ impl Control {
         self.transmit(port, to, EtherType::IPV6, &answered, turn);
     }
 
+    /// Who asks for routers is no router himself, and where he says he is (RFC 4861 section 6.2.6).
+    fn handle_router_solicitation(
+        &mut self,
+        port: PortId,
+        asked: RouterSolicitation,
+        packet: &Ipv6<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(mac) = asked.source_mac {
+            let heard = Heard { mac: Some(mac), answers: false, overrides: true, router: Some(false) };
+            if !self.learn(
+                (packet.source().into(), port),
+                heard,
+                self.presence.settings(port).advertisements.is_some(),
+                turn,
+            ) {
+                return;
+            }
+        }
+        self.router_wanted(port, turn.now);
+    }
+
     /// Takes note of where a neighbour is; whether he is to be believed, and answered, at all.
     ///
     /// One that was not known is entered only if he `talks_to_us`.
     fn learn(&mut self, key: Key, heard: Heard, talks_to_us: bool, turn: &mut Turn<'_>) -> bool {
         let (address, port) = key;
         if self.ports.own(address) || self.ports.port(port).has(address) {
-            self.counts.address_conflicts += 1;
+            if heard.mac != Some(self.ports.port(port).state.mac) {
+                self.address_claimed(key, turn);
+            }
             return false;
         }
         let is_station = heard.mac.is_none_or(|mac| !mac.is_multicast() && mac != MacAddr::ZERO);
@@ -180,8 +212,10 @@ impl Control {
             }
             IpAddr::V6(target) => {
                 let link_local = self.ports.port(port).state.link_local;
-                let source = match self.ports.port(port).speaks_to(target.into()) {
+                let source = match self.ports.speaks_on(target.into(), port) {
                     Some(IpAddr::V6(own)) => own,
+                    // RFC 4862 section 5.4: nobody is asked as an address that may be another's.
+                    Some(IpAddr::V4(_)) | None if !self.ports.is_usable(link_local.into(), port) => return,
                     Some(IpAddr::V4(_)) | None => link_local,
                 };
                 let destination = if station.is_some() { target } else { ndp::solicited_node(target) };

@@ -35,6 +35,11 @@ impl Control {
             self.report(Problem::HopsExceeded, &packet, from, turn);
             return;
         }
+        // RFC 4443 section 3.1: back where it came from, it would go to and fro.
+        if way == Some(Way::Link(from)) && self.ports.port(from).is_between_routers(destination) {
+            self.report(Problem::NoNeighbour, &packet, from, turn);
+            return;
+        }
         let neighbour = match way {
             Some(Way::Link(port)) => (destination, port),
             Some(Way::Gateway(port, gateway)) => (gateway, port),

@@ -33,6 +33,7 @@ mod packets;
 mod paths;
 mod pmtu;
 mod ports;
+mod presence;
 mod redirect;
 mod requests;
 mod rib;

@@ -65,6 +65,9 @@ impl Control {
         self.routes.publish();
         self.routes.turn_port(port);
         self.routes.events.link(port, link, mtu);
+        if link != Link::Down {
+            self.presence.link_came_up(port);
+        }
     }
 
     /// A person lets a port carry packets of another length.

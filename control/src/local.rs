@@ -12,6 +12,7 @@ use packet::icmpv4::{self, Icmpv4};
 use packet::icmpv6::{self, Between, Icmpv6};
 use packet::ipv4::{self, Ipv4};
 use packet::ipv6::{self, Ipv6};
+use packet::ndp;
 
 use crate::control::{Control, Turn};
 use crate::icmp::{HOPS, Problem, is_echo_request_v4};
@@ -22,7 +23,8 @@ impl Control {
     /// A packet for one of our addresses, or for a group we are in.
     pub(crate) fn deliver(&mut self, packet: Packet<'_>, from: PortId, frame: Header, turn: &mut Turn<'_>) {
         let destination = packet.destination();
-        let is_own = self.ports.own(destination) || self.ports.port(from).has(destination);
+        let is_own =
+            (self.ports.own(destination) || self.ports.port(from).has(destination)) && self.may_be_heard(&packet, from);
         // RFC 1122 section 3.3.6: a group's frame around a packet to one is some mistake.
         let is_for_us = is_own && !frame.destination.is_multicast();
         match packet {
@@ -32,6 +34,13 @@ impl Control {
             }
             Packet::V4(_) | Packet::V6(_) => {}
         }
+    }
+
+    /// Whether an own address listens: one that may be another's hears nothing but neighbour discovery (RFC 4862 section
+    /// 5.4).
+    fn may_be_heard(&self, packet: &Packet<'_>, from: PortId) -> bool {
+        self.ports.is_usable_anywhere(packet.destination(), from)
+            || matches!(packet, Packet::V6(packet) if ndp::Message::parse(packet).is_ok())
     }
 
     fn deliver_v4(&mut self, packet: &Ipv4<'_>, from: PortId, turn: &mut Turn<'_>) {

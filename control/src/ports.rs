@@ -3,6 +3,7 @@
 //! ferry is a strong host (RFC 1122 section 3.3.4.2): a port answers for its own addresses on the link, not for another
 //! port's. A packet that reaches any port for any own address is answered all the same: routing knows them all.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use boundary::{Mtu, PortId, PortState};
@@ -51,6 +52,12 @@ impl PortInfo {
         self.addresses.iter().any(|own| own.address() == address)
     }
 
+    /// Whether `address` is on a link of ours between two IPv6 routers (RFC 6164).
+    pub(crate) fn is_between_routers(&self, address: IpAddr) -> bool {
+        let networks = self.addresses.iter().map(|own| own.network());
+        networks.filter(|network| network.len() == 127).any(|network| network.contains(address))
+    }
+
     /// Whether a neighbour on its link can have `address`.
     pub(crate) fn can_have_neighbour(&self, address: IpAddr) -> bool {
         let is_on_link = match address {
@@ -62,12 +69,15 @@ impl PortInfo {
 
     /// The own address to speak with to `other` on the link, or about something that came over it.
     ///
-    /// One of the same network if there is one, so that a trace shows the address the link is known by.
-    pub(crate) fn speaks_to(&self, other: IpAddr) -> Option<IpAddr> {
+    /// One of the same network if there is one, so that a trace shows the address the link is known by; and one that
+    /// `may` be used.
+    fn speaks_to(&self, other: IpAddr, may: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
         match other {
-            IpAddr::V6(other) if other.is_unicast_link_local() => Some(self.state.link_local.into()),
+            IpAddr::V6(other) if other.is_unicast_link_local() => {
+                Some(self.state.link_local.into()).filter(|own| may(*own))
+            }
             _ => {
-                let mut own = self.of(Family::of(other));
+                let mut own = self.of(Family::of(other)).filter(|own| may(own.address()));
                 let first = own.next();
                 let same_network = first.into_iter().chain(own).find(|own| own.network().contains(other));
                 same_network.or(first).map(InterfaceAddress::address)
@@ -78,23 +88,51 @@ impl PortInfo {
 
 /// All ports, by [`PortId`].
 #[derive(Debug)]
-pub(crate) struct Ports(Vec<PortInfo>);
+pub(crate) struct Ports {
+    ports: Vec<PortInfo>,
+    /// Own addresses that may not be used: somebody else may have them, or has.
+    unusable: BTreeSet<(IpAddr, PortId)>,
+}
 
 impl Ports {
     pub(crate) const fn new(ports: Vec<PortInfo>) -> Self {
-        Self(ports)
+        Self { ports, unusable: BTreeSet::new() }
+    }
+
+    /// Whether an own address may be used from now on.
+    pub(crate) fn set_usable(&mut self, address: IpAddr, port: PortId, is_usable: bool) {
+        if is_usable {
+            self.unusable.remove(&(address, port));
+        } else {
+            self.unusable.insert((address, port));
+        }
+    }
+
+    /// Whether an own address may be used.
+    pub(crate) fn is_usable(&self, address: IpAddr, port: PortId) -> bool {
+        !self.unusable.contains(&(address, port))
+    }
+
+    /// Whether an own address may be used, whatever port it is on; a link-local one is on `port`.
+    pub(crate) fn is_usable_anywhere(&self, address: IpAddr, port: PortId) -> bool {
+        self.unusable.is_empty() || self.is_usable(address, self.owner(address).unwrap_or(port))
+    }
+
+    /// The own address to speak with to `other` on the link of `port`.
+    pub(crate) fn speaks_on(&self, other: IpAddr, port: PortId) -> Option<IpAddr> {
+        self.get(port)?.speaks_to(other, |own| self.is_usable(own, port))
     }
 
     /// The ports with their ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PortId, &PortInfo)> {
-        self.0.iter().enumerate().map(|(index, port)| {
+        self.ports.iter().enumerate().map(|(index, port)| {
             (PortId(u16::try_from(index).expect("the forwarding state numbers ports with 16 bits")), port)
         })
     }
 
     /// The port with this id; `None` for an id that nobody was given.
     pub(crate) fn get(&self, id: PortId) -> Option<&PortInfo> {
-        self.0.get(id.index())
+        self.ports.get(id.index())
     }
 
     /// The port with this id, which came from here.
@@ -104,7 +142,7 @@ impl Ports {
 
     /// A port carries packets of this length from now on.
     pub(crate) fn set_mtu(&mut self, id: PortId, mtu: Mtu) {
-        if let Some(port) = self.0.get_mut(id.index()) {
+        if let Some(port) = self.ports.get_mut(id.index()) {
             port.state.mtu = mtu;
         }
     }
@@ -112,7 +150,7 @@ impl Ports {
     /// The port a person calls `name`.
     pub(crate) fn named(&self, name: &str) -> Result<PortId, ApiError> {
         self.iter().find(|(_, port)| port.name == name).map(|(id, _)| id).ok_or_else(|| {
-            let names: Vec<_> = self.0.iter().map(|port| port.name.as_str()).collect();
+            let names: Vec<_> = self.ports.iter().map(|port| port.name.as_str()).collect();
             ApiError::new(ErrorKind::UnknownPort, format!("there is no port `{name}`"))
                 .with_hint(format!("name one of: {}", names.join(", ")))
         })
@@ -120,7 +158,7 @@ impl Ports {
 
     /// Whether `address` is one of ours, on whatever port; link-local ones belong to their port alone.
     pub(crate) fn own(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|port| port.owns(address) || port.has_anycast(address))
+        self.ports.iter().any(|port| port.owns(address) || port.has_anycast(address))
     }
 
     /// The port that has `address`.
@@ -136,14 +174,14 @@ impl Ports {
 
     /// Whether `address` is the broadcast of a network on a link.
     pub(crate) fn is_broadcast(&self, address: Ipv4Addr) -> bool {
-        self.0.iter().flat_map(|port| &port.addresses).any(|own| own.broadcast() == Some(address))
+        self.ports.iter().flat_map(|port| &port.addresses).any(|own| own.broadcast() == Some(address))
     }
 
     /// The own address to speak with to `other` about something that came in through `port`: the port's, or if it has
     /// none another's, for links without addresses of their own (RFC 7404, RFC 1812 section 2.2.7).
     pub(crate) fn speaks_to(&self, other: IpAddr, port: PortId) -> Option<IpAddr> {
-        let ports = self.get(port).into_iter().chain(&self.0);
-        ports.into_iter().find_map(|port| port.speaks_to(other))
+        let others = self.iter().map(|(id, _)| id);
+        std::iter::once(port).chain(others).find_map(|port| self.speaks_on(other, port))
     }
 }
 
@@ -222,10 +260,24 @@ mod tests {
     #[test]
     fn a_port_speaks_with_the_address_of_the_listener_s_network() {
         let port = port("lan", &["192.0.2.1/24", "198.51.100.1/24", "2001:db8::1/64"]);
-        assert_eq!(port.speaks_to(ip("198.51.100.9")), Some(ip("198.51.100.1")));
-        assert_eq!(port.speaks_to(ip("203.0.113.9")), Some(ip("192.0.2.1")), "or else with its first");
-        assert_eq!(port.speaks_to(ip("2001:db8:9::9")), Some(ip("2001:db8::1")));
-        assert_eq!(port.speaks_to(ip("fe80::9")), Some(port.state.link_local.into()));
+        assert_eq!(port.speaks_to(ip("198.51.100.9"), |_own| true), Some(ip("198.51.100.1")));
+        assert_eq!(port.speaks_to(ip("203.0.113.9"), |_own| true), Some(ip("192.0.2.1")), "or else with its first");
+        assert_eq!(port.speaks_to(ip("2001:db8:9::9"), |_own| true), Some(ip("2001:db8::1")));
+        assert_eq!(port.speaks_to(ip("fe80::9"), |_own| true), Some(port.state.link_local.into()));
+    }
+
+    #[test]
+    fn nobody_speaks_with_an_address_that_may_be_another_s() {
+        let mut ports = Ports::new(vec![port("lan", &["2001:db8::1/64", "2001:db8::2/64"])]);
+        let listener = ip("2001:db8::9");
+        for (own, next) in [("2001:db8::1", Some(ip("2001:db8::2"))), ("2001:db8::2", None)] {
+            assert_eq!(ports.speaks_to(listener, PortId(0)), Some(ip(own)));
+            ports.set_usable(ip(own), PortId(0), false);
+            assert_eq!(ports.speaks_to(listener, PortId(0)), next);
+            assert!(!ports.is_usable_anywhere(ip(own), PortId(0)));
+        }
+        ports.set_usable(ip("2001:db8::1"), PortId(0), true);
+        assert_eq!(ports.speaks_to(listener, PortId(0)), Some(ip("2001:db8::1")));
     }
 
     #[test]

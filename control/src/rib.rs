@@ -389,7 +389,11 @@ where
     fn leads_to_link(&self, address: A, port: PortId) -> bool {
         // Each host of a template has its own route to be reached by.
         let leads = |route: &Arc<RouteEntry>| route.way() == Way::Link(port) && !route.facts().is_template();
-        self.longest_match(address).is_some_and(|(_, _, paths)| paths.sharing().iter().any(leads))
+        // RFC 4443 section 3.1, RFC 6164 section 5: what came in over a link between two IPv6 routers must not go back over
+        // it. Workers do not ask where a packet came from, so those to the other end itself are the control thread's.
+        let is_between_routers = |network: Prefix<A>| A::BITS == 128 && network.len() == 127;
+        let found = self.longest_match(address).filter(|(network, ..)| !is_between_routers(*network));
+        found.is_some_and(|(_, _, paths)| paths.sharing().iter().any(leads))
     }
 }
 

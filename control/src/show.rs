@@ -75,6 +75,7 @@ impl Control {
                     mtu: port.state.mtu.bytes(),
                     operstate: status.link,
                     addresses: port.addresses.clone(),
+                    unused: self.unused_addresses(id),
                     rx: Traffic { packets: counted.rx_packets, bytes: counted.rx_bytes },
                     tx: Traffic { packets: counted.tx_packets, bytes: counted.tx_bytes },
                     hardware: status.counters,

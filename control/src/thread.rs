@@ -106,6 +106,9 @@ pub fn run(
         let rounds = if is_last { LAST_ROUNDS } else { 1 };
         let is_busy = (0..rounds).take_while(|_| take_punts(&mut control, &mut punts, now, out)).count() > 0;
         control.tick(now, out);
+        if is_last {
+            control.take_leave(now, out);
+        }
         for outbox in &mut outboxes {
             control.frames_lost(std::mem::take(&mut outbox.lost));
         }

@@ -39,7 +39,8 @@ pub use metrics::{MetricMask, RouteMetrics};
 pub use network::{Family, Network, NetworkError};
 pub use reply::{
     Counts, Drop, EntryCounts, EventCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, PortVlan,
-    Protocol, Reply, Route, RouteCounts, RouteDetail, RouteKind, RouteStat, Stats, Traffic, Version, WorkerStats,
+    Protocol, Reply, Route, RouteCounts, RouteDetail, RouteKind, RouteStat, Stats, Traffic, UnusedAddress, Version,
+    WorkerStats,
 };
 pub use request::{Request, RouteFilter, Selection, Target};
 pub use timer::{QueueName, QueueNameError, TimerQueue};

@@ -244,6 +244,9 @@ pub struct Port {
     pub operstate: Link,
     /// Its IP addresses.
     pub addresses: Vec<InterfaceAddress>,
+    /// Those of them, and of its link-local ones, that are not used, because another host may have them or has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unused: Vec<UnusedAddress>,
     /// What came in through it.
     pub rx: Traffic,
     /// What left through it.
@@ -265,6 +268,15 @@ pub struct PortVlan {
     /// The number of the provider's tag around it, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outer_id: Option<u16>,
+}
+
+/// An address of a port that is not used (RFC 4862 section 5.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusedAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Whether another host has it; otherwise that is being asked.
+    pub duplicate: bool,
 }
 
 /// Whether there is a link.

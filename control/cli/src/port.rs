@@ -97,6 +97,15 @@ fn show(ports: &[Shown], paint: Paint) -> String {
         let _memory = write!(text, "\n{}", table.render(paint));
     }
 
+    let mut table = Table::new(["port", "unused", "because another host"]);
+    for (port, unused) in ports.iter().flat_map(|port| port.unused.iter().map(move |unused| (port, unused))) {
+        let why = if unused.duplicate { toned("has it", Tone::Bad) } else { toned("may have it", Tone::Doubtful) };
+        table.row([word(&port.ifname), word(unused.address.to_string()), why]);
+    }
+    if !table.is_empty() {
+        let _memory = write!(text, "\n{}", table.render(paint));
+    }
+
     let mut table =
         Table::new(["port", "rx packets", "rx bytes", "tx packets", "tx bytes", "missed", "errors", "no buffer"]);
     for port in ports {

@@ -124,6 +124,7 @@ fn ports() -> Reply {
         mtu: 1500,
         operstate: Link::Up,
         addresses: vec!["192.0.2.1/24".parse().unwrap(), "2001:db8:1::1/64".parse().unwrap()],
+        unused: Vec::new(),
         rx: Traffic { packets: 1_000_000, bytes: 64_000_000 },
         tx: Traffic { packets: 17, bytes: 1088 },
         hardware: Some(Hardware { missed: 5, errors: 0, no_buffer: 0 }),

@@ -15,6 +15,7 @@ use control_api::{Family, InterfaceAddress, Network};
 use toml::Spanned;
 
 use super::filter;
+use super::link::AdvertisedPrefix;
 use super::mistake::Mistake;
 use super::reach::Ports;
 use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, ViaDraft, WorkerDraft};
@@ -173,6 +174,13 @@ fn port(draft: &PortDraft, policy: Policy, ports: &Ports<'_>, drafts: &[PortDraf
         Under::Device(_) => None,
         Under::Vlan(vlan) => drafts[vlan.parent.index()].mtu.as_ref(),
     };
+    let mut link = draft.link.clone();
+    // A router that names no networks means those it is in.
+    if let Some(advertisements) = link.advertisements.as_mut().filter(|told| told.prefixes.is_empty()) {
+        let networks = draft.addresses.iter().map(|own| own.get_ref().network());
+        advertisements.prefixes = networks.filter_map(AdvertisedPrefix::of_network).collect();
+        advertisements.prefixes.dedup();
+    }
     Some(Port {
         name: draft.name.as_ref()?.get_ref().clone(),
         under,
@@ -184,7 +192,7 @@ fn port(draft: &PortDraft, policy: Policy, ports: &Ports<'_>, drafts: &[PortDraf
         directed_broadcast: draft.directed_broadcast,
         rx_descriptors: draft.rx_descriptors,
         tx_descriptors: draft.tx_descriptors,
-        link: draft.link.clone(),
+        link,
     })
 }
 

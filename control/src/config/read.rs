@@ -142,7 +142,10 @@ fn read_port(port: &mut Section<'_, '_>) -> PortDraft {
         directed_broadcast: port.optional("directed_broadcast", value::boolean).is_some_and(Spanned::into_inner),
         rx_descriptors: descriptors(port, "rx_descriptors"),
         tx_descriptors: descriptors(port, "tx_descriptors"),
-        link: LinkSettings { neighbours: port.table("neighbours", link::read_neighbours).unwrap_or_default() },
+        link: LinkSettings {
+            neighbours: port.table("neighbours", link::read_neighbours).unwrap_or_default(),
+            advertisements: port.table("router_advertisements", link::read_advertisements),
+        },
     }
 }
 
@@ -309,6 +312,8 @@ impl<'a, 't> Section<'a, 't> {
             "worker" => "this worker",
             "port" => "this port",
             "neighbours" => "`[port.neighbours]`",
+            "router_advertisements" => "`[port.router_advertisements]`",
+            "prefix" => "this prefix",
             "route" => "this route",
             "filter" => "this filter",
             "rule" => "this rule",
@@ -318,6 +323,16 @@ impl<'a, 't> Section<'a, 't> {
         let found = read(&mut section);
         section.refuse_unknown_keys();
         found
+    }
+
+    /// Says what is wrong with values that do not fit each other.
+    pub(super) fn blame(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
+    }
+
+    /// Where it stands.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.at.clone()
     }
 
     fn find(&mut self, key: &'static str) -> Option<&'a Value<'t>> {

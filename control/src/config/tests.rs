@@ -1,5 +1,9 @@
 //! A row for every mistake a file can have.
 
+use std::time::Duration;
+
+use packet::ndp::Preference;
+
 use super::*;
 
 /// Two ports, and everything a file can say.
@@ -33,6 +37,28 @@ max_unresolved = 100
 max_known = 1000
 queue_packets = 3
 queue_bytes = 4500
+duplicate_probes = 3
+proxy_arp = true
+proxy_nd = ["2001:db8:9::/48"]
+
+[port.router_advertisements]
+min_interval_seconds = 10
+max_interval_seconds = 30
+lifetime_seconds = 0
+hop_limit = 32
+managed = true
+other = true
+preference = "low"
+reachable_ms = 20000
+retransmit_ms = 500
+resolvers = ["2001:db8:1::53"]
+
+[[port.router_advertisements.prefix]]
+prefix = "2001:db8:8::/64"
+on_link = false
+autonomous = false
+valid_seconds = 7200
+preferred_seconds = 3600
 
 [[port]]
 name = "right"
@@ -91,8 +117,29 @@ fn everything_a_file_can_say_is_understood() {
                     max_known: 1000,
                     queue_packets: 3,
                     queue_bytes: 4500,
-                    ..NeighbourSettings::default()
+                    duplicate_probes: 3,
+                    proxy_arp: true,
+                    proxy_nd: vec!["2001:db8:9::/48".parse().unwrap()],
                 },
+                advertisements: Some(AdvertisementSettings {
+                    min_interval: Duration::from_secs(10),
+                    max_interval: Duration::from_secs(30),
+                    lifetime_seconds: 0,
+                    hop_limit: 32,
+                    managed: true,
+                    other: true,
+                    preference: Preference::Low,
+                    reachable_ms: 20_000,
+                    retransmit_ms: 500,
+                    prefixes: vec![AdvertisedPrefix {
+                        prefix: lpm::Prefix::containing("2001:db8:8::".parse().unwrap(), 64),
+                        on_link: false,
+                        autonomous: false,
+                        valid_seconds: 7200,
+                        preferred_seconds: 3600,
+                    }],
+                    resolvers: vec!["2001:db8:1::53".parse().unwrap()],
+                }),
             },
         }
     );
@@ -117,6 +164,17 @@ fn a_route_may_have_several_gateways_that_share() {
     let shown: Vec<_> = config.routes().iter().map(|route| (route.target, route.weight)).collect();
     let via = |gateway: &str| Target::Via { gateway: gateway.parse().unwrap(), port: PortId(0) };
     assert_eq!(shown, [(via("192.0.2.2"), 1), (via("192.0.2.3"), 2)]);
+}
+
+#[test]
+fn a_router_that_names_no_networks_tells_hosts_of_those_it_is_in() {
+    let text = "[[port]]\nname = \"left\"\ndevice = \"net_null0\"\n\
+                addresses = [\"192.0.2.1/24\", \"2001:db8:1::1/64\", \"2001:db8:2::1/48\"]\n[port.router_advertisements]\n";
+    let config = Config::parse("ferry.toml", text).unwrap();
+    let told = config.ports()[0].link.advertisements.as_ref().unwrap();
+    let prefixes: Vec<_> = told.prefixes.iter().map(|told| (told.prefix.to_string(), told.autonomous)).collect();
+    assert_eq!(prefixes, [("2001:db8:1::/64".to_owned(), true), ("2001:db8:2::/48".to_owned(), false)]);
+    assert_eq!((told.max_interval.as_secs(), told.min_interval.as_secs(), told.lifetime_seconds), (600, 200, 1800));
 }
 
 #[test]
@@ -230,6 +288,22 @@ const ROWS: &[(&str, &[&str])] = &[
     ]),
     ("tx_descriptors = 32\n", &[
         "9:18 expected a number of descriptors from 64 to 32768, found 32",
+    ]),
+    ("[port.neighbours]\nresolution_rate = 0\nqueue_bytes = 67\nproxy_nd = [\"10.0.0.0/8\"]\nmax_knwon = 1\n", &[
+        "10:19 expected a rate from 1 to 1000000, found 0",
+        "11:15 expected a number from 68 to 1048576, found 67",
+        "12:13 10.0.0.0/8 is not IPv6",
+        "13:1 `[port.neighbours]` has no key `max_knwon`",
+    ]),
+    ("[port.router_advertisements]\nmax_interval_seconds = 100\nmin_interval_seconds = 76\nlifetime_seconds = 99\npreference = \"top\"\nresolvers = [\"192.0.2.53\"]\n", &[
+        "11:24 76 s is more than three quarters of the longest interval, 100 s",
+        "12:20 99 s are over before the next advertisement, 100 s later",
+        "13:14 `top` is no preference",
+        "14:14 192.0.2.53 is not IPv6",
+    ]),
+    ("[port.router_advertisements]\n[[port.router_advertisements.prefix]]\nprefix = \"2001:db8::/56\"\nautonomous = true\nvalid_seconds = 1\n", &[
+        "11:10 addresses would be preferred for 604800 s, and valid for 1 s",
+        "12:14 hosts make themselves addresses in a /64, not in 2001:db8::/56",
     ]),
     ("[[port]]\nname = \"../up\"\ndevice = \"net_null2\"\n", &[
         "10:8 `../up` cannot name a port",
@@ -540,4 +614,14 @@ fn the_configurations_we_hand_out_are_valid() {
         let config = Config::load(&path).unwrap_or_else(|error| panic!("{whose}:\n{}", error.report(false)));
         assert_eq!(config.devices().count(), 2, "{whose}");
     }
+}
+
+#[test]
+fn rfc_142_a_port_with_an_mtu_below_1280_is_refused_ipv6_with_what_to_do() {
+    let with = |mtu: u16| {
+        format!("[[port]]\nname = \"left\"\ndevice = \"net_null0\"\naddresses = [\"2001:db8::1/64\"]\nmtu = {mtu}\n")
+    };
+    assert_eq!(said_about(&with(1279)), ["5:7 an MTU of 1279 is too small for IPv6, which needs 1280"]);
+    assert!(Config::parse("ferry.toml", &with(1280)).is_ok());
+    assert!(Config::parse("ferry.toml", &with(1279).replace("2001:db8::1/64", "192.0.2.1/24")).is_ok());
 }

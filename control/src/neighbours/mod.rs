@@ -21,7 +21,7 @@ use boundary::PortId;
 use packet::ethernet::MacAddr;
 
 use budget::Budget;
-pub(crate) use entry::{Due, Entry, Heard};
+pub(crate) use entry::{Due, Entry, Heard, draw};
 use entry::{Kind, Timing};
 use waiting::Queue;
 pub(crate) use waiting::{Origin, Waiting};

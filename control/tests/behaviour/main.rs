@@ -1,11 +1,15 @@
 //! How the control plane behaves, seen from its links and from its API.
 
 mod discovery;
+mod discovery_fuzzed;
 mod icmp;
 mod neighbours;
 mod nothing_trusted;
+mod own_addresses;
 mod policy;
+mod proxies;
 mod requests;
+mod routers;
 mod routes;
 mod scene;
 mod static_neighbours;

@@ -166,9 +166,35 @@ fn both_ends_of_a_link_between_two_routers_are_hosts() {
     for address in other.addresses() {
         scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.like(address), address).of(8));
         scene.answers(other);
-        assert_eq!(scene.station(address), Some(other.mac), "RFC 3021, RFC 6164");
+        assert_eq!(scene.take_packets_to(other).len(), 1, "RFC 3021, RFC 6164");
     }
+    assert_eq!(scene.station(other.v4.into()), Some(other.mac));
     assert_eq!(scene.fate(ip("198.51.100.0")), Some(NextHop::Local));
+}
+
+#[test]
+fn rfc_127_what_came_in_over_a_link_between_two_routers_does_not_go_back_over_it() {
+    let mut setup = setup();
+    setup.ports[1] = port("right", ON_RIGHT, &["2001:db8:2::/127"], 1500);
+    let mut scene = Scene::with(setup);
+    let other = Host { v6: "2001:db8:2::1".parse().unwrap(), ..BOB };
+    scene.introduce(ALICE);
+    scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v6, other.v6).of(8));
+    scene.answers(other);
+    assert_eq!(scene.take_packets_to(other).len(), 1, "from elsewhere it goes there");
+    assert_eq!(
+        scene.fate(other.v6.into()),
+        Some(NextHop::Unresolved(RIGHT)),
+        "by the control thread, which knows the way in"
+    );
+
+    let beyond = Host { v6: "2001:db8:66::1".parse().unwrap(), ..other };
+    scene.add_route("2001:db8:66::/48", via(other.v6));
+    scene.sends(beyond, PuntReason::Unresolved, &udp(beyond.v6, other.v6).of(8));
+    let told = scene.take_packets_to(other);
+    assert_eq!(told.len(), 1, "one packet to there: the report");
+    assert_eq!(Icmp::read(&told[0]).kind_and_code(), (1, 3));
+    assert_eq!(scene.station(beyond.v6.into()), Some(other.mac), "routes by the other end are the workers' as ever");
 }
 
 #[test]

@@ -1,9 +1,16 @@
 //! IPv6 neighbour discovery (RFC 4861): which station has an address.
 //!
-//! Solicitations and advertisements, checked as their receivers must; what fails a check is to be discarded in silence.
+//! Solicitations and advertisements of neighbours, and of routers, checked as their receivers must; what fails a check is
+//! to be discarded in silence.
 //! Builders make whole packets, IP header first, because half of the rules are about that header.
 
+mod router;
+
 use std::net::Ipv6Addr;
+
+pub use router::{
+    MAX_PREFIXES, MAX_RESOLVERS, Preference, PrefixInformation, RouterAdvertisement, RouterHeard, RouterSolicitation,
+};
 
 use crate::ethernet::MacAddr;
 use crate::extension;
@@ -32,6 +39,10 @@ pub enum Message {
     Solicitation(Solicitation),
     /// This station has the target.
     Advertisement(Advertisement),
+    /// Who are the routers?
+    RouterSolicitation(RouterSolicitation),
+    /// This is a router.
+    RouterAdvertisement(RouterHeard),
 }
 
 /// A neighbour solicitation (section 4.3).
@@ -63,7 +74,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// The first rule of sections 7.1.1 and 7.1.2 that is broken, or that it is another message.
+    /// The first rule of sections 6.1.1, 6.1.2, 7.1.1 and 7.1.2 that is broken, or that it is another message.
     pub fn parse(packet: &Ipv6<'_>) -> Result<Self, NdpError> {
         let upper = extension::upper(packet).ok_or(NdpError::NotNeighbourDiscovery)?;
         if upper.protocol != icmpv6::PROTOCOL {
@@ -75,7 +86,7 @@ impl Message {
         }
         let (source, destination) = (packet.source(), packet.destination());
         let icmp = Icmpv6::parse(upper.bytes, source, destination).map_err(|_damaged| NdpError::Damaged)?;
-        if !matches!(icmp.kind(), kind::NEIGHBOUR_SOLICITATION | kind::NEIGHBOUR_ADVERTISEMENT) {
+        if !matches!(icmp.kind(), kind::ROUTER_SOLICITATION..=kind::NEIGHBOUR_ADVERTISEMENT) {
             return Err(NdpError::NotNeighbourDiscovery);
         }
         if packet.hop_limit() != HOP_LIMIT {
@@ -84,12 +95,17 @@ impl Message {
         if icmp.code() != 0 {
             return Err(NdpError::Code);
         }
+        match icmp.kind() {
+            kind::ROUTER_SOLICITATION => return RouterSolicitation::read(&icmp, source).map(Self::RouterSolicitation),
+            kind::ROUTER_ADVERTISEMENT => return RouterHeard::read(&icmp, source).map(Self::RouterAdvertisement),
+            _ => {}
+        }
         let (target, options) = icmp.body().split_first_chunk().ok_or(NdpError::Damaged)?;
         let target = Ipv6Addr::from_octets(*target);
         if target.is_multicast() {
             return Err(NdpError::MulticastTarget);
         }
-        let macs = LinkAddresses::read(options)?;
+        let macs = Options::read(options)?;
         if icmp.kind() == kind::NEIGHBOUR_SOLICITATION {
             let is_probe = source.is_unspecified();
             if is_probe && (destination != solicited_node(target) || macs.source.is_some()) {
@@ -116,7 +132,23 @@ impl Solicitation {
     /// Appends the packet that asks, `between` the asker's address and where it is asked.
     pub fn append_to(&self, between: Between, out: &mut Vec<u8>) {
         let header = [kind::NEIGHBOUR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
-        append(header, self.target, SOURCE_MAC, self.source_mac, between, out);
+        append(header, self.target, self.source_mac.map(|mac| (SOURCE_MAC, mac.0)), between, out);
+    }
+
+    /// Appends the packet that asks, as nobody, whether anybody has `target`; the `nonce` tells the probe from another's
+    /// (RFC 4862 section 5.4.2, RFC 7527).
+    pub fn append_probe(target: Ipv6Addr, nonce: [u8; 6], out: &mut Vec<u8>) {
+        let header = [kind::NEIGHBOUR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
+        let between = Between { source: Ipv6Addr::UNSPECIFIED, destination: solicited_node(target) };
+        append(header, target, Some((NONCE, nonce)), between, out);
+    }
+
+    /// The nonce of a solicitation that was read from this packet.
+    pub fn nonce_in(packet: &Ipv6<'_>) -> Option<[u8; 6]> {
+        let upper = extension::upper(packet)?;
+        let icmp = Icmpv6::parse(upper.bytes, packet.source(), packet.destination()).ok()?;
+        let (_target, options) = icmp.body().split_first_chunk::<16>()?;
+        Options::read(options).ok()?.nonce
     }
 }
 
@@ -136,7 +168,7 @@ impl Advertisement {
         let flags = [(self.router, ROUTER), (self.solicited, SOLICITED), (self.overrides, OVERRIDE)];
         let flags = flags.into_iter().filter(|(is_set, _)| *is_set).fold(0, |all, (_, flag)| all | flag);
         let header = [kind::NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0];
-        append(header, self.target, TARGET_MAC, self.target_mac, between, out);
+        append(header, self.target, self.target_mac.map(|mac| (TARGET_MAC, mac.0)), between, out);
     }
 }
 
@@ -144,7 +176,7 @@ impl Advertisement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NdpError {
     /// It is something else.
-    #[error("neither a neighbour solicitation nor an advertisement")]
+    #[error("neither a solicitation nor an advertisement")]
     NotNeighbourDiscovery,
     /// RFC 6980: it is a fragment.
     #[error("a fragment")]
@@ -167,19 +199,24 @@ pub enum NdpError {
     /// A solicitation without a source goes to another group than the target's, or says who sent it.
     #[error("a solicitation from no address that is no search for duplicates")]
     Unspecified,
+    /// A router speaks as itself on the link.
+    #[error("a router advertisement from an address that is not link-local")]
+    NotLinkLocal,
     /// What was solicited goes to the one who did.
     #[error("a solicited advertisement to a group")]
     SolicitedMulticast,
 }
 
-/// The link-layer addresses among a message's options; other options are not looked at (section 4.6).
+/// Those of a message's options that mean something here; others are passed over (section 4.6).
 #[derive(Default)]
-struct LinkAddresses {
+struct Options {
     source: Option<MacAddr>,
     target: Option<MacAddr>,
+    mtu: Option<u32>,
+    nonce: Option<[u8; 6]>,
 }
 
-impl LinkAddresses {
+impl Options {
     fn read(mut options: &[u8]) -> Result<Self, NdpError> {
         let mut found = Self::default();
         while !options.is_empty() {
@@ -191,6 +228,8 @@ impl LinkAddresses {
             match (kind, option) {
                 (SOURCE_MAC, [_, _, mac @ ..]) => found.source = mac.try_into().ok().map(MacAddr),
                 (TARGET_MAC, [_, _, mac @ ..]) => found.target = mac.try_into().ok().map(MacAddr),
+                (MTU, [_, _, _, _, mtu @ ..]) => found.mtu = mtu.try_into().ok().map(u32::from_be_bytes),
+                (NONCE, [_, _, nonce @ ..]) => found.nonce = nonce.try_into().ok(),
                 _ => {}
             }
             options = rest;
@@ -202,18 +241,17 @@ impl LinkAddresses {
 fn append(
     header: [u8; icmpv6::HEADER_LEN],
     target: Ipv6Addr,
-    option: u8,
-    mac: Option<MacAddr>,
+    option: Option<(u8, [u8; 6])>,
     between: Between,
     out: &mut Vec<u8>,
 ) {
     let mut body = [0; 24];
     body[..16].copy_from_slice(&target.octets());
-    let body = match mac {
+    let body = match option {
         None => &body[..16],
-        Some(mac) => {
-            body[16..18].copy_from_slice(&[option, 1]);
-            body[18..].copy_from_slice(&mac.0);
+        Some((kind, value)) => {
+            body[16..18].copy_from_slice(&[kind, 1]);
+            body[18..].copy_from_slice(&value);
             &body[..]
         }
     };
@@ -225,6 +263,8 @@ fn append(
 
 const SOURCE_MAC: u8 = 1;
 const TARGET_MAC: u8 = 2;
+const MTU: u8 = 5;
+const NONCE: u8 = 14;
 const ROUTER: u8 = 0x80;
 const SOLICITED: u8 = 0x40;
 const OVERRIDE: u8 = 0x20;
@@ -313,7 +353,7 @@ mod tests {
             (":: goes to the target's group", |s| { s.source = Ipv6Addr::UNSPECIFIED; s.destination = TARGET; s.message.truncate(24) }, NdpError::Unspecified),
             (":: has no link-layer address",  |s| s.source = Ipv6Addr::UNSPECIFIED, NdpError::Unspecified),
             ("RFC 6980: no fragments",        |s| s.fragment = true,          NdpError::Fragment),
-            ("another message",               |s| s.message[0] = 133,         NdpError::NotNeighbourDiscovery),
+            ("another message",               |s| s.message[0] = 137,         NdpError::NotNeighbourDiscovery),
         ];
         for (rule, break_it, refused) in rules {
             let mut sent = solicitation();
@@ -369,6 +409,17 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_comes_from_nobody_and_carries_its_nonce() {
+        let mut packet = Vec::new();
+        Solicitation::append_probe(TARGET, [1, 2, 3, 4, 5, 6], &mut packet);
+        let packet = Ipv6::parse(&packet).unwrap();
+        let asked = Solicitation { target: TARGET, source_mac: None };
+        assert_eq!((packet.source(), packet.destination()), (Ipv6Addr::UNSPECIFIED, GROUP));
+        assert_eq!(Message::parse(&packet), Ok(Message::Solicitation(asked)));
+        assert_eq!(Solicitation::nonce_in(&packet), Some([1, 2, 3, 4, 5, 6]));
+    }
+
+    #[test]
     fn a_solicited_node_group_ends_in_the_address_s_last_three_bytes() {
         assert_eq!(solicited_node(TARGET).to_string(), "ff02::1:ff12:3456");
     }
@@ -376,7 +427,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_message_can_be_asked_whether_it_is_neighbour_discovery(
-            kind in 135..=136_u8,
+            kind in 133..=136_u8,
             message in proptest::collection::vec(any::<u8>(), 8..80),
         ) {
             let mut sent = solicitation();

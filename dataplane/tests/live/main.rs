@@ -3,6 +3,7 @@
 mod between_hosts;
 mod ferryd;
 mod lab;
+mod neighbours;
 mod over_captures;
 mod trouble;
 mod vlans;

@@ -1,6 +1,7 @@
 //! `ferry-bench`: what ferry's worker costs, measured beside its peers on the same ports.
 
 mod contestant;
+mod flood;
 mod forward;
 mod worker;
 
@@ -20,6 +21,8 @@ struct Args {
 enum Command {
     /// One worker on one core against `dpdk-testpmd` in mac mode, interleaved, as a ratio of packets per second.
     Forward(forward::Options),
+    /// A flood of packets to nobody, and what it costs a flow, solicitations and memory; over ports in memory.
+    Flood(flood::Options),
     /// One worker that forwards until its standard input ends; for each line there, prints the packets it has received.
     #[command(hide = true)]
     Worker(worker::Options),
@@ -28,6 +31,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Forward(options) => forward::run(&options),
+        Command::Flood(options) => flood::run(&options),
         Command::Worker(options) => worker::run(&options),
     };
     match outcome {

@@ -1,0 +1,365 @@
+//! What a flood of packets to nobody costs everybody else (RFC 6583): one worker and the control thread in real time, over
+//! ports in memory.
+//!
+//! The worker's thread is also the wire: it offers the flood, an established flow and solicitations at their rates, takes
+//! what leaves, and answers for the one server there is. A flood that the machine cannot carry is offered as fast as it can,
+//! and the rate it came to is printed: the claims are about the others.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use boundary::{ForwardingState, Mtu, Policy, PortId, PortState, RingSizes, connect};
+use clap::Args;
+use control::config::Config;
+use control::thread::ControlThread;
+use control::{Control, Hardware, HardwareStatus, Setup, Timestamp, WorkerInfo};
+use control_api::Link;
+use packet::arp::{Arp, Operation};
+use packet::ethernet::{EtherType, Header, MacAddr};
+use packet::icmpv6::Between;
+use packet::ipv6::Ipv6;
+use packet::ndp::{Advertisement, Message, Solicitation, solicited_node};
+use packet::{ipv4, ipv6};
+use pipeline::{MemoryFrame, MemoryPort, Worker};
+use serde::Serialize;
+
+/// Options of `ferry-bench flood`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Packets a second to addresses that nobody has, half of them IPv6.
+    #[arg(long, default_value_t = 300_000)]
+    rate: u64,
+    /// Packets a second of the established flow.
+    #[arg(long, default_value_t = 20_000)]
+    flow: u64,
+    /// For how many seconds.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// One line of JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default, Serialize)]
+struct Figures {
+    offered_a_second: u64,
+    flow_sent: u64,
+    flow_lost: u64,
+    solicitations: u64,
+    solicitations_unanswered: u64,
+    answer_p99_us: u64,
+    answer_max_us: u64,
+    questions_a_second_most: u64,
+    questions_a_second_allowed: u64,
+    resident_growth_kib: u64,
+    recovery_ms: u64,
+}
+
+/// Runs the flood and prints the figures.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    let config = Config::parse("flood.toml", CONFIG).map_err(|error| error.to_string())?;
+    let state = |mac: MacAddr| PortState {
+        mac,
+        mtu: Mtu::ETHERNET,
+        link_local: mac.link_local(),
+        promiscuous: false,
+        vlan: None,
+        policy: Policy::default(),
+    };
+    let states = [state(LEFT_MAC), state(RIGHT_MAC)];
+    let (publisher, links, counters, mut ends) =
+        connect(ForwardingState::without_routes(states), 1, RingSizes::default());
+    let workers = counters.into_iter().map(|counters| WorkerInfo { core: 0, counters }).collect();
+    let control = Control::new(Setup::new(&config, states), publisher, workers, Box::new(Memory), Timestamp::ZERO);
+    let (_asked, requests) = crossbeam::channel::bounded(1);
+    let running = Arc::new(AtomicBool::new(true));
+    let thread = ControlThread::spawn(control, links, requests, Instant::now(), Arc::clone(&running))
+        .map_err(|error| error.to_string())?;
+    let ports = vec![MemoryPort::default(), MemoryPort::default()];
+    let mut wire = Wire::new(Worker::new(ports, ends.remove(0)));
+    let figures = wire.measure(options);
+    running.store(false, Ordering::Relaxed);
+    drop(thread);
+    print(&figures?, options.json).map_err(|error| error.to_string())
+}
+
+/// Whoever is at the other ends of the two ports.
+struct Wire {
+    worker: Worker<MemoryPort>,
+    start: Instant,
+    number: u32,
+    flow_delivered: u64,
+    newcomer_delivered: u64,
+    asked_at: Option<Instant>,
+    answered_after: Vec<Duration>,
+    /// Questions of the router on the right, by second.
+    questions: Vec<u64>,
+}
+
+impl Wire {
+    fn new(worker: Worker<MemoryPort>) -> Self {
+        Self {
+            worker,
+            start: Instant::now(),
+            number: 0,
+            flow_delivered: 0,
+            newcomer_delivered: 0,
+            asked_at: None,
+            answered_after: Vec::new(),
+            questions: Vec::new(),
+        }
+    }
+
+    fn measure(&mut self, options: &Options) -> Result<Figures, String> {
+        // Addresses are tried before they are used, and the server is found.
+        let patience = Instant::now() + Duration::from_secs(10);
+        while self.flow_delivered < 2 {
+            if Instant::now() > patience {
+                return Err("the server was not found within ten seconds".to_owned());
+            }
+            self.flow_delivered = 0;
+            self.send(&[udp(ALICE, SERVER), udp6(ALICE6, SERVER6)]);
+            self.turn_for(Duration::from_millis(200));
+        }
+        self.turn_for(Duration::from_secs(1));
+        let mut figures = Figures { questions_a_second_allowed: ALLOWED, ..Figures::default() };
+        let resident = resident_kib();
+        (self.flow_delivered, self.asked_at) = (0, None);
+        self.answered_after.clear();
+        let begin = Instant::now();
+        let (mut offered, mut solicited) = (0, 0);
+        while begin.elapsed() < Duration::from_secs(options.seconds) {
+            let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+            // What the machine cannot carry is left out, not made up for later.
+            let behind = (options.rate * micros / 1_000_000).saturating_sub(offered).min(AT_ONCE);
+            let strangers: Vec<_> = (0..behind).map(|_| self.stranger()).collect();
+            self.send(&strangers);
+            offered += behind;
+            let due = (options.flow * micros / 1_000_000).saturating_sub(figures.flow_sent).min(AT_ONCE);
+            let flow: Vec<_> = (0..due).map(|_| udp(ALICE, SERVER)).collect();
+            self.send(&flow);
+            figures.flow_sent += due;
+            if micros / 10_000 > solicited {
+                solicited += 1;
+                figures.solicitations += 1;
+                self.solicit();
+            }
+            self.turn();
+        }
+        figures.offered_a_second = offered / options.seconds.max(1);
+        figures.resident_growth_kib = resident_kib().saturating_sub(resident);
+        figures.recovery_ms = self.recover()?;
+        figures.flow_lost = figures.flow_sent.saturating_sub(self.flow_delivered);
+        self.answered_after.sort_unstable();
+        let answered = self.answered_after.len();
+        figures.solicitations_unanswered = figures.solicitations.saturating_sub(answered as u64);
+        let micros = |at: usize| self.answered_after.get(at).map_or(0, |wait| wait.as_micros());
+        figures.answer_p99_us = u64::try_from(micros(answered * 99 / 100)).unwrap_or(u64::MAX);
+        figures.answer_max_us = u64::try_from(micros(answered.saturating_sub(1))).unwrap_or(u64::MAX);
+        figures.questions_a_second_most = self.questions.iter().copied().max().unwrap_or(0);
+        Ok(figures)
+    }
+
+    /// How long after the flood a host that nobody knew is reached.
+    fn recover(&mut self) -> Result<u64, String> {
+        let end = Instant::now();
+        while self.newcomer_delivered == 0 {
+            if end.elapsed() > Duration::from_secs(10) {
+                return Err("a host that nobody knew was not found within ten seconds after the flood".to_owned());
+            }
+            self.send(&[udp(ALICE, NEWCOMER)]);
+            self.turn_for(Duration::from_millis(1));
+        }
+        u64::try_from(end.elapsed().as_millis()).map_err(|error| error.to_string())
+    }
+
+    fn stranger(&mut self) -> Vec<u8> {
+        self.number += 1;
+        let scattered = self.number.wrapping_mul(0x9e37_79b1);
+        if self.number.is_multiple_of(2) {
+            udp(ALICE, Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 1, 0, 0)) + 256 + (scattered >> 8) % 65_000))
+        } else {
+            let host = u128::from(scattered) << 16 | 0x1_0000;
+            udp6(ALICE6, Ipv6Addr::from(u128::from(SERVER6) & !0xffff | host))
+        }
+    }
+
+    fn send(&mut self, packets: &[Vec<u8>]) {
+        let frames = packets.iter().map(|packet| {
+            let ether_type = if packet[0] >> 4 == 4 { EtherType::IPV4 } else { EtherType::IPV6 };
+            framed(ALICE_MAC, LEFT_MAC, ether_type, packet)
+        });
+        self.worker.ports_mut()[0].arriving.extend(frames);
+    }
+
+    /// Alice asks which station the router is, in turn by ARP and by neighbour discovery.
+    fn solicit(&mut self) {
+        let mut question = Vec::new();
+        let (to, ether_type) = if self.answered_after.len().is_multiple_of(2) {
+            Arp::request(ALICE_MAC, ALICE, LEFT).append_to(&mut question);
+            (MacAddr::BROADCAST, EtherType::ARP)
+        } else {
+            let between = Between { source: ALICE6, destination: solicited_node(LEFT6) };
+            Solicitation { target: LEFT6, source_mac: Some(ALICE_MAC) }.append_to(between, &mut question);
+            (MacAddr::of_ipv6_multicast(between.destination), EtherType::IPV6)
+        };
+        self.asked_at = Some(Instant::now());
+        self.worker.ports_mut()[0].arriving.push_back(framed(ALICE_MAC, to, ether_type, &question));
+    }
+
+    fn turn_for(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.turn();
+        }
+    }
+
+    fn turn(&mut self) {
+        self.worker.turn();
+        let sent: Vec<_> = self.worker.ports_mut().iter_mut().map(|port| std::mem::take(&mut port.sent)).collect();
+        for (port, frames) in sent.into_iter().enumerate() {
+            for MemoryFrame(frame) in frames {
+                self.look_at(port, &frame);
+            }
+        }
+    }
+
+    fn look_at(&mut self, port: usize, frame: &[u8]) {
+        let Some((header, payload)) = Header::parse(frame) else { return };
+        let is_arp = header.ether_type == EtherType::ARP;
+        let message = (!is_arp).then(|| Ipv6::parse(payload).ok().and_then(|packet| Message::parse(&packet).ok()));
+        match (port, message.flatten()) {
+            (0, None) if is_arp => self.hear(Arp::parse(payload).is_ok_and(|arp| arp.operation == Operation::Reply)),
+            (0, Some(message)) => self.hear(matches!(message, Message::Advertisement(told) if told.solicited)),
+            (1, None) if is_arp => self.answer_arp(header, payload),
+            (1, Some(Message::Solicitation(asked))) => self.answer_solicitation(header, payload, asked),
+            (1, None) if header.destination == SERVER_MAC => self.flow_delivered += 1,
+            (1, None) if header.destination == NEWCOMER_MAC => self.newcomer_delivered += 1,
+            _other => {}
+        }
+    }
+
+    fn hear(&mut self, is_answer: bool) {
+        if is_answer && let Some(asked) = self.asked_at.take() {
+            self.answered_after.push(asked.elapsed());
+        }
+    }
+
+    fn answer_arp(&mut self, header: Header, payload: &[u8]) {
+        self.count_question();
+        let Ok(asked) = Arp::parse(payload) else { return };
+        let Some(mac) =
+            [(SERVER, SERVER_MAC), (NEWCOMER, NEWCOMER_MAC)].into_iter().find(|(who, _)| *who == asked.target)
+        else {
+            return;
+        };
+        let mut answer = Vec::new();
+        asked.answered_by(mac.1).append_to(&mut answer);
+        self.worker.ports_mut()[1].arriving.push_back(framed(mac.1, header.source, EtherType::ARP, &answer));
+    }
+
+    fn answer_solicitation(&mut self, header: Header, payload: &[u8], asked: Solicitation) {
+        self.count_question();
+        let Some(packet) = Ipv6::parse(payload).ok().filter(|_packet| asked.target == SERVER6) else { return };
+        let (told, destination) = Advertisement::answering(&asked, packet.source(), SERVER_MAC);
+        let mut answer = Vec::new();
+        told.append_to(Between { source: SERVER6, destination }, &mut answer);
+        self.worker.ports_mut()[1].arriving.push_back(framed(SERVER_MAC, header.source, EtherType::IPV6, &answer));
+    }
+
+    fn count_question(&mut self) {
+        let second = usize::try_from(self.start.elapsed().as_secs()).unwrap_or(usize::MAX);
+        if self.questions.len() <= second {
+            self.questions.resize(second + 1, 0);
+        }
+        self.questions[second] += 1;
+    }
+}
+
+fn print(figures: &Figures, json: bool) -> io::Result<()> {
+    use std::io::Write;
+    let mut out = io::stdout().lock();
+    if json {
+        return writeln!(out, "{}", serde_json::to_string(figures).map_err(io::Error::other)?);
+    }
+    let Figures { flow_sent, flow_lost, solicitations, solicitations_unanswered, .. } = figures;
+    writeln!(out, "flood                 {:>9} packets a second to nobody", figures.offered_a_second)?;
+    writeln!(out, "flow                  {flow_sent:>9} packets, {flow_lost} lost")?;
+    writeln!(out, "solicitations         {solicitations:>9} to the router, {solicitations_unanswered} unanswered")?;
+    writeln!(
+        out,
+        "answered after        {:>9} us (99 %), {} us at most",
+        figures.answer_p99_us, figures.answer_max_us
+    )?;
+    let (most, allowed) = (figures.questions_a_second_most, figures.questions_a_second_allowed);
+    writeln!(out, "questions a second    {most:>9} at most; {allowed} are allowed, and a tenth of them at once")?;
+    writeln!(out, "memory                {:>9} KiB more", figures.resident_growth_kib)?;
+    writeln!(out, "recovered after       {:>9} ms", figures.recovery_ms)
+}
+
+/// The memory this process has in use, with what it offers.
+fn resident_kib() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn framed(source: MacAddr, destination: MacAddr, ether_type: EtherType, payload: &[u8]) -> MemoryFrame {
+    let header = Header { destination, source, ether_type };
+    MemoryFrame([&header.to_bytes(), payload].concat())
+}
+
+fn udp(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
+    let ip =
+        ipv4::Builder { source, destination, protocol: 17, ttl: 64, tos: 0, identification: 0, dont_fragment: false };
+    [&ip.header(PAYLOAD.len()).expect("it is short")[..], PAYLOAD].concat()
+}
+
+fn udp6(source: Ipv6Addr, destination: Ipv6Addr) -> Vec<u8> {
+    let ip = ipv6::Builder { source, destination, next_header: 17, hop_limit: 64 };
+    [&ip.header(PAYLOAD.len()).expect("it is short")[..], PAYLOAD].concat()
+}
+
+/// Ports in memory are always up.
+struct Memory;
+
+impl Hardware for Memory {
+    fn status(&self, _port: PortId) -> HardwareStatus {
+        HardwareStatus { link: Link::Up, driver: "memory".to_owned(), counters: None }
+    }
+}
+
+/// Most packets of a kind that are offered between two turns of the worker.
+const AT_ONCE: u64 = 64;
+
+/// What the configuration below says by saying nothing.
+const ALLOWED: u64 = 1000;
+
+const PAYLOAD: &[u8] = &[0; 18];
+const LEFT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const LEFT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
+const ALICE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const ALICE6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x10);
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 20);
+const SERVER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 0x20);
+const NEWCOMER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 30);
+const LEFT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const RIGHT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
+const ALICE_MAC: MacAddr = MacAddr([2, 0, 0, 0, 1, 0x10]);
+const SERVER_MAC: MacAddr = MacAddr([2, 0, 0, 0, 2, 0x20]);
+const NEWCOMER_MAC: MacAddr = MacAddr([2, 0, 0, 0, 2, 0x30]);
+
+const CONFIG: &str = r#"
+[[port]]
+name = "left"
+device = "net_null0"
+addresses = ["192.0.2.1/24", "2001:db8:1::1/64"]
+[[port]]
+name = "right"
+device = "net_null1"
+addresses = ["10.1.0.1/16", "2001:db8:2::1/64"]
+"#;
