@@ -22,6 +22,8 @@
 //! reverse_path = "strict"                   # and more of what it asks of packets: see `filter.rs`
 //! rx_descriptors = 1024
 //! tx_descriptors = 1024
+//! tap = true                                # an interface of the kernel on the port, called like it; or tap = "NAME"
+//! tap_netns = "bgp"                         # in this namespace (`ip netns`); default: ferryd's own
 //!
 //! [port.neighbours]                         # optional, as is everything in it; these are the defaults
 //! resolution_rate = 1000                    # ARP requests and neighbour solicitations a second
@@ -86,6 +88,7 @@ mod link;
 mod mistake;
 mod reach;
 mod read;
+mod tap;
 mod value;
 mod vlan;
 
@@ -102,6 +105,7 @@ use packet::ethernet::MacAddr;
 pub use device::{Device, DeviceError};
 pub use link::{AdvertisedPrefix, AdvertisementSettings, LinkSettings, NeighbourSettings};
 pub use mistake::{ConfigError, FileError, Mistake};
+pub use tap::Tap;
 
 /// All that ferryd is told at its start.
 ///
@@ -188,10 +192,12 @@ impl Config {
                 Under::Device(_) => {
                     let mac = macs.next().expect("one for each device");
                     let (link_local, promiscuous) = (mac.link_local(), port.promiscuous);
-                    PortState { mac, mtu: port.mtu, link_local, promiscuous, policy: port.policy, vlan: None }
+                    let (policy, tap) = (port.policy, port.tap.is_some());
+                    PortState { mac, mtu: port.mtu, link_local, promiscuous, policy, tap, vlan: None }
                 }
                 Under::Vlan(vlan) => {
-                    PortState { mtu: port.mtu, policy: port.policy, vlan: Some(vlan), ..states[vlan.parent.index()] }
+                    let (mtu, policy, tap) = (port.mtu, port.policy, port.tap.is_some());
+                    PortState { mtu, policy, tap, vlan: Some(vlan), ..states[vlan.parent.index()] }
                 }
             });
         }
@@ -295,6 +301,8 @@ pub struct Port {
     pub rx_descriptors: Option<u16>,
     /// How many frames it can hold that are to leave; if absent, the device decides.
     pub tx_descriptors: Option<u16>,
+    /// The interface that the kernel has on it.
+    pub tap: Option<Tap>,
     /// What it does on its link.
     pub link: LinkSettings,
 }

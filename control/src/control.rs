@@ -27,6 +27,7 @@ use crate::redirect::RedirectCounts;
 use crate::rib::{Protocol, Way};
 use crate::route::Facts;
 use crate::routes::{Fibs, MAIN, Routes};
+use crate::tap::{Kernel, Taps};
 use crate::time::Timestamp;
 use crate::timers;
 
@@ -95,6 +96,8 @@ pub struct Setup {
     pub links: Vec<config::LinkSettings>,
     /// Whether to make MAC addresses up instead of asking for them: for captures, where nobody would answer.
     pub assume_neighbours: bool,
+    /// The kernel's interfaces on ports, if there are any.
+    pub kernel: Option<Box<dyn Kernel>>,
 }
 
 impl Setup {
@@ -116,6 +119,7 @@ impl Setup {
             neighbours: config.neighbours().to_vec(),
             links: config.ports().iter().map(|port| port.link.clone()).collect(),
             assume_neighbours: false,
+            kernel: None,
         }
     }
 }
@@ -170,6 +174,7 @@ pub struct Control {
     pub(crate) workers: Vec<WorkerInfo>,
     pub(crate) hardware: Box<dyn Hardware>,
     pub(crate) links: Links,
+    pub(crate) taps: Taps,
     pub(crate) started: Timestamp,
     pub(crate) wall: Wall,
     /// For the next IPv4 packet of our own.
@@ -186,13 +191,14 @@ impl Control {
         hardware: Box<dyn Hardware>,
         now: Timestamp,
     ) -> Self {
-        let Setup { ports, fibs, multipath, routes, timers, neighbours, mut links, assume_neighbours } = setup;
+        let Setup { ports, fibs, multipath, routes, timers, neighbours, mut links, assume_neighbours, kernel } = setup;
         links.resize(ports.len(), config::LinkSettings::default());
         let wall = Wall::default();
         let events = Events::new(ports.iter().map(|port| port.name.clone()).collect(), wall.ahead().clone());
         let mut control = Self {
             neighbours: Neighbours::new(links.iter().map(|link| link.neighbours.clone())),
             presence: Presence::new(links),
+            taps: Taps::new(kernel, ports.len()),
             ports: Ports::new(ports),
             routes: Routes::new(publisher, fibs, multipath, events),
             callouts: Callouts::default(),
@@ -232,13 +238,16 @@ impl Control {
             return;
         }
         if header.ether_type == EtherType::ARP {
+            self.share_arp(punt.port, header, payload);
             self.handle_arp(punt.port, payload, turn);
             return;
         }
         let Some(packet) = Packet::in_frame(header, payload) else { return };
         match punt.reason {
             PuntReason::Arp => {}
-            PuntReason::NeighbourDiscovery | PuntReason::Local => self.deliver(packet, punt.port, header, turn),
+            PuntReason::NeighbourDiscovery | PuntReason::Local | PuntReason::LinkGroup => {
+                self.deliver(packet, punt.port, header, turn);
+            }
             PuntReason::Rejected => self.report(Problem::Prohibited, &packet, punt.port, turn),
             PuntReason::TtlExpired
             | PuntReason::NoRoute

@@ -41,6 +41,7 @@ mod route;
 mod routes;
 pub mod server;
 mod show;
+mod tap;
 pub mod thread;
 mod time;
 pub mod timers;
@@ -58,4 +59,5 @@ pub use route::{
     RouteRef, TableGuard,
 };
 pub use routes::{Fibs, Routes, TooManyFibs};
+pub use tap::Kernel;
 pub use time::Timestamp;

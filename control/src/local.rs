@@ -27,6 +27,9 @@ impl Control {
             (self.ports.own(destination) || self.ports.port(from).has(destination)) && self.may_be_heard(&packet, from);
         // RFC 1122 section 3.3.6: a group's frame around a packet to one is some mistake.
         let is_for_us = is_own && !frame.destination.is_multicast();
+        if self.give_to_kernel(&packet, from, frame, is_for_us) {
+            return;
+        }
         match packet {
             Packet::V4(packet) if is_for_us => self.deliver_v4(&packet, from, turn),
             Packet::V6(packet) if is_for_us || destination.is_multicast() => {

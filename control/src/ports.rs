@@ -229,6 +229,7 @@ mod tests {
                 promiscuous: false,
                 vlan: None,
                 policy: boundary::Policy::default(),
+                tap: false,
             },
             directed_broadcast: false,
         }

@@ -70,6 +70,7 @@ impl Control {
                     ifname: port.name.clone(),
                     device: port.device.clone(),
                     vlan: port.state.vlan.map(|vlan| self.shown_vlan(vlan)),
+                    tap: self.taps.shown(id),
                     driver: status.driver,
                     address: port.state.mac,
                     mtu: port.state.mtu.bytes(),

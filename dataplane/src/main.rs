@@ -3,6 +3,7 @@
 mod cores;
 mod end;
 mod ports;
+mod taps;
 mod workers;
 
 use std::io::{self, IsTerminal, Write as _};
@@ -15,11 +16,12 @@ use clap::Parser;
 use control::config::{Config, ConfigError};
 use control::server::{Server, ServerError};
 use control::thread::ControlThread;
-use control::{Control, Setup, Timestamp};
+use control::{Control, Kernel, Setup, Timestamp};
 use tracing::{error, info};
 
 use crate::end::End;
 use crate::ports::{Ports, frame_room, start_eal};
+use crate::taps::{TapError, Taps};
 use crate::workers::Workers;
 
 /// Forwards IPv4 and IPv6 packets between DPDK ports.
@@ -85,7 +87,9 @@ fn run(path: &Path) -> Result<(), StartError> {
     let (publisher, links, counters, ends) = boundary::connect(state, config.workers().len(), sizes);
 
     let epoch = Instant::now();
-    let setup = Setup::new(&config, ports.states.iter().copied());
+    let taps = Taps::start(&config, &ports.states).map_err(|(port, error)| StartError::Tap { port, error })?;
+    let kernel = taps.map(|taps| Box::new(taps) as Box<dyn Kernel>);
+    let setup = Setup { kernel, ..Setup::new(&config, ports.states.iter().copied()) };
     let mut control =
         Control::new(setup, publisher, workers::shown(&cores, &counters), Box::new(ports), Timestamp::ZERO);
     // A clock before 1970 is not set; routes then expire by it as it is.
@@ -137,6 +141,12 @@ enum StartError {
         #[source]
         error: dpdk::PortError,
     },
+    #[error("port `{port}` cannot have its interface of the kernel")]
+    Tap {
+        port: String,
+        #[source]
+        error: TapError,
+    },
     #[error("core {core} is not one that ferryd may run on; those are {allowed:?}")]
     Core { core: usize, allowed: Vec<usize> },
     #[error("the system does not say which cores ferryd may run on")]
@@ -175,6 +185,7 @@ impl StartError {
             Self::Eal(dpdk::EalError::Start { .. }) => {
                 Some("in [dpdk], `memory_mib` says how much memory to take, `args` what else DPDK is told".to_owned())
             }
+            Self::Tap { error, .. } => Some(error.help()),
             Self::Mempool(_) => Some("in [dpdk], `memory_mib` says how much memory to take".to_owned()),
             Self::Core { .. } | Self::NoCores => Some("name one with `core` in a [[worker]]".to_owned()),
             _elsewhere => None,

@@ -1,6 +1,6 @@
 //! The configured ports, started.
 
-use boundary::{PortId, PortState, Vlan};
+use boundary::{PortId, PortState};
 use control::config::{self, Config, HugePages};
 use control_api::Link;
 use dpdk::{Eal, EalConfig, MemoryChoice, Mempool, MempoolConfig, PortConfig, WorkerPort};
@@ -83,24 +83,29 @@ impl Ports {
             ports.started.push(port);
         }
         ports.states = config.port_states(macs);
-        for (configured, state) in config.ports().iter().zip(&ports.states) {
-            if let Some(vlan) = state.vlan {
+        for (id, (configured, state)) in (0..).map(PortId).zip(config.ports().iter().zip(&ports.states)) {
+            if state.vlan.is_some() {
                 info!("port {}: {}, MTU {}", configured.name, config.under(configured), state.mtu);
-                ports.remark_on(vlan, &configured.name);
             }
+            ports.remark_on(id, configured, state);
         }
         Ok((ports, of_workers))
     }
 }
 
 impl Ports {
-    /// Warns of a driver that cannot do what a VLAN takes.
-    fn remark_on(&self, vlan: Vlan, name: &str) {
-        let driver = &self.drivers[vlan.parent.index()];
-        if driver == "net_af_packet" && vlan.tags.outer.protocol == TagProtocol::Dot1ad {
-            warn!(
-                "port {name}: {driver} gives the first tag of what comes in the type of 802.1Q, so nothing will come in here"
-            );
+    /// Warns of what a driver cannot do of what a port is to be.
+    fn remark_on(&self, id: PortId, port: &config::Port, state: &PortState) {
+        let driver = &self.drivers[state.vlan.map_or(id, |vlan| vlan.parent).index()];
+        if driver != "net_af_packet" {
+            return;
+        }
+        let name = &port.name;
+        if state.vlan.is_some_and(|vlan| vlan.tags.outer.protocol == TagProtocol::Dot1ad) {
+            warn!("port {name}: {driver} takes the first tag of every frame for one of 802.1Q, so none comes in here");
+        }
+        if port.tap.as_ref().is_some_and(|tap| tap.netns.is_none()) {
+            warn!("port {name}: the kernel hears its frames twice, since {driver} leaves them to it; see `tap_netns`");
         }
     }
 }

@@ -233,6 +233,9 @@ pub struct Port {
     /// The VLAN it is; absent for a port with a device of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<PortVlan>,
+    /// The interface of the kernel on it; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tap: Option<PortTap>,
     /// The driver DPDK found for it.
     pub driver: String,
     /// Its MAC address.
@@ -254,6 +257,32 @@ pub struct Port {
     /// What the device itself counts; absent where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<Hardware>,
+}
+
+/// An interface of the kernel on a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortTap {
+    /// Its name.
+    pub ifname: String,
+    /// The namespace it is in, if not ferryd's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netns: Option<String>,
+    /// What crossed.
+    #[serde(flatten)]
+    pub counts: TapCounts,
+}
+
+/// Frames between a port and the kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TapCounts {
+    /// Given to the kernel.
+    pub to_kernel: u64,
+    /// Sent by the kernel, and passed on.
+    pub from_kernel: u64,
+    /// For the kernel, which took no more.
+    pub lost: u64,
+    /// Sent by the kernel and not passed on: from another station than the port's, or too long for its link.
+    pub refused: u64,
 }
 
 /// A VLAN on a port's link.

@@ -117,5 +117,16 @@ fn show(ports: &[Shown], paint: Paint) -> String {
         table.row(row);
     }
     let _memory = write!(text, "\n{}", table.render(paint));
+
+    let mut table =
+        Table::new(["port", "kernel interface", "namespace", "to kernel", "from kernel", "lost", "refused"]);
+    for (port, tap) in ports.iter().filter_map(|port| Some((port, port.tap.as_ref()?))) {
+        let mut row = vec![word(&port.ifname), word(&tap.ifname), word(tap.netns.as_deref().unwrap_or("-"))];
+        row.extend([tap.counts.to_kernel, tap.counts.from_kernel, tap.counts.lost, tap.counts.refused].map(count));
+        table.row(row);
+    }
+    if !table.is_empty() {
+        let _memory = write!(text, "\n{}", table.render(paint));
+    }
     text
 }

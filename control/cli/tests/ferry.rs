@@ -119,6 +119,7 @@ fn ports() -> Reply {
         ifname: "left".to_owned(),
         device: "net_af_packet0,iface=veth0".to_owned(),
         vlan: None,
+        tap: None,
         driver: "net_af_packet".to_owned(),
         address: "02:00:00:00:00:01".parse().unwrap(),
         mtu: 1500,

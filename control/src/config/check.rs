@@ -19,6 +19,7 @@ use super::link::AdvertisedPrefix;
 use super::mistake::Mistake;
 use super::reach::Ports;
 use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, ViaDraft, WorkerDraft};
+use super::tap::check_taps;
 use super::vlan::check_vlans;
 use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Under, Worker};
 
@@ -32,6 +33,7 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
     check_ports(&drafts, is_patchy, mistakes);
     let ports = Ports::new(&drafts, is_patchy);
     check_vlans(&drafts, &ports, mistakes);
+    check_taps(&drafts, mistakes);
     let routes = check_routes(&routes, &ports, mistakes);
     let neighbours = check_neighbours(&neighbours, &ports, mistakes);
     let filters = filter::check_filters(&filter_drafts, mistakes);
@@ -192,6 +194,7 @@ fn port(draft: &PortDraft, policy: Policy, ports: &Ports<'_>, drafts: &[PortDraf
         directed_broadcast: draft.directed_broadcast,
         rx_descriptors: draft.rx_descriptors,
         tx_descriptors: draft.tx_descriptors,
+        tap: draft.tap.tap(draft.name.as_ref()?.get_ref()).ok()?,
         link,
     })
 }

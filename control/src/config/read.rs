@@ -20,6 +20,7 @@ use super::device::Device;
 use super::filter::{self, FilterDraft, PolicyDraft};
 use super::link::{self, LinkSettings};
 use super::mistake::Mistake;
+use super::tap::{self, TapDraft};
 use super::value::{self, Value, closest, expected};
 use super::vlan::{self, VlanDraft};
 
@@ -48,6 +49,7 @@ pub(super) struct PortDraft {
     pub(super) device: Option<Spanned<Device>>,
     /// What there is instead, of a port on another's device.
     pub(super) vlan: Option<VlanDraft>,
+    pub(super) tap: TapDraft,
     pub(super) addresses: Vec<Spanned<InterfaceAddress>>,
     pub(super) mtu: Option<Spanned<Mtu>>,
     pub(super) mac: Option<MacAddr>,
@@ -142,6 +144,7 @@ fn read_port(port: &mut Section<'_, '_>) -> PortDraft {
         directed_broadcast: port.optional("directed_broadcast", value::boolean).is_some_and(Spanned::into_inner),
         rx_descriptors: descriptors(port, "rx_descriptors"),
         tx_descriptors: descriptors(port, "tx_descriptors"),
+        tap: TapDraft { tap: port.optional("tap", tap::wanted), netns: port.optional("tap_netns", tap::netns) },
         link: LinkSettings {
             neighbours: port.table("neighbours", link::read_neighbours).unwrap_or_default(),
             advertisements: port.table("router_advertisements", link::read_advertisements),

@@ -110,6 +110,7 @@ fn everything_a_file_can_say_is_understood() {
             directed_broadcast: false,
             rx_descriptors: Some(1024),
             tx_descriptors: Some(512),
+            tap: None,
             link: LinkSettings {
                 neighbours: NeighbourSettings {
                     resolution_rate: 50,

@@ -13,5 +13,6 @@ mod routers;
 mod routes;
 mod scene;
 mod static_neighbours;
+mod taps;
 mod thread;
 mod timers;

@@ -116,6 +116,7 @@ pub(crate) fn port(name: &str, host: Host, addresses: &[&str], mtu: u16) -> Port
             promiscuous: false,
             vlan: None,
             policy: Policy::default(),
+            tap: false,
         },
         directed_broadcast: false,
     }

@@ -114,6 +114,8 @@ reasons! {
         Local = "local",
         /// A filter of the port it came in through rejects it, and the sender is told (RFC 1812 5.3.9).
         Rejected = "rejected",
+        /// It is for a group on the link, or for everybody, and the kernel has an interface on the port that hears it.
+        LinkGroup = "link_group",
         /// Its time to live ran out here (RFC 1812 5.3.1, RFC 4443 3.3).
         TtlExpired = "ttl_expired",
         /// No route leads to its destination (RFC 1812 5.2.7.1, RFC 4443 3.1).

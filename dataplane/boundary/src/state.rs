@@ -147,6 +147,8 @@ pub struct PortState {
     pub promiscuous: bool,
     /// What it asks of packets that come in.
     pub policy: Policy,
+    /// Whether the kernel has an interface on it, which is to hear groups of the link.
+    pub tap: bool,
     /// Whose frames carry it, if it has no device of its own.
     pub vlan: Option<Vlan>,
 }

@@ -68,19 +68,20 @@ fn ipv4(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool
         }
     };
     let (source, destination) = (packet.source(), packet.destination());
+    let port = state.port(ingress);
     // RFC 1812 5.3.5.1 and 5.2.3: neither the limited broadcast nor a group is forwarded.
     if destination.is_broadcast() {
-        return drop(DropReason::Broadcast);
+        return to_many(port.tap, DropReason::Broadcast);
     }
     if destination.is_multicast() {
-        return drop(DropReason::Multicast);
+        // RFC 5771 section 4: 224.0.0.0/24 is for the link, and what routers tell each other goes there.
+        return to_many(port.tap && destination.octets()[..3] == [224, 0, 0], DropReason::Multicast);
     }
     // RFC 1812 5.3.4: what the link broadcasts, a router does not pass on.
     if to_group {
         return drop(DropReason::LinkBroadcast);
     }
     // RFC 1812 5.3.7 and 4.2.2.11: networks 0 and 127, class D and E name no host that could have sent this...
-    let port = state.port(ingress);
     if is_martian(source, port) || source.is_multicast() {
         return drop(DropReason::MartianSource);
     }
@@ -114,7 +115,8 @@ fn ipv6(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool
     if destination.is_multicast() {
         return match packet.next_header() {
             ICMPV6 => Class::Decided(Verdict::Punt(PuntReason::NeighbourDiscovery)),
-            _ => drop(DropReason::Multicast),
+            // RFC 4291 2.7: of the link's scope, and no transient groups.
+            _ => to_many(port.tap && destination.segments()[0] == 0xff02, DropReason::Multicast),
         };
     }
     if to_group {
@@ -157,6 +159,12 @@ fn is_martian(address: Ipv4Addr, port: &PortState) -> bool {
         240.. => !port.policy.class_e || address.is_broadcast(),
         _ => false,
     }
+}
+
+/// What is for more than one: the kernel's, where it `hears` it, and otherwise not passed on for `reason`.
+#[cold]
+fn to_many(hears: bool, reason: DropReason) -> Class {
+    if hears { Class::Decided(Verdict::Punt(PuntReason::LinkGroup)) } else { drop(reason) }
 }
 
 fn drop(reason: DropReason) -> Class {

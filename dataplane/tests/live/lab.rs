@@ -153,13 +153,27 @@ addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
         self.folder.path()
     }
 
-    fn command(&self, namespace: &str, command: &[&str]) -> Command {
+    /// A command in a namespace of the lab.
+    pub(crate) fn command(&self, namespace: &str, command: &[&str]) -> Command {
         let mut all = Command::new("ip");
         all.args(["netns", "exec", namespace]).args(command);
         all
     }
 
-    fn namespace(&self, host: Host) -> String {
+    /// A namespace beside the hosts', for daemons on interfaces of ferryd's.
+    pub(crate) fn daemons(&self) -> String {
+        self.namespace_for("daemons")
+    }
+
+    /// One more namespace, which goes with the lab.
+    pub(crate) fn namespace_for(&self, whom: &str) -> String {
+        let namespace = format!("{}-{whom}", self.id);
+        run(&["ip", "netns", "add", &namespace]);
+        run(&["ip", "-n", &namespace, "link", "set", "lo", "up"]);
+        namespace
+    }
+
+    pub(crate) fn namespace(&self, host: Host) -> String {
         format!("{}-{}", self.id, port_name(host))
     }
 
@@ -168,7 +182,9 @@ addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
     }
 
     fn remove(&self) {
-        for namespace in [self.router(), self.namespace(Host::Left), self.namespace(Host::Right)] {
+        let all = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+        let all = all.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        for namespace in all.filter(|name| name.starts_with(&format!("{}-", self.id))) {
             let inside = Command::new("ip").args(["netns", "pids", &namespace]).output();
             for process in inside.iter().flat_map(|found| found.stdout.split(|byte| *byte == b'\n')) {
                 if let Ok(process @ [_, ..]) = std::str::from_utf8(process).map(str::as_bytes) {

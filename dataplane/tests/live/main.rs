@@ -5,5 +5,6 @@ mod ferryd;
 mod lab;
 mod neighbours;
 mod over_captures;
+mod taps;
 mod trouble;
 mod vlans;

@@ -67,6 +67,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         mtu: Mtu::ETHERNET,
         link_local: mac.link_local(),
         promiscuous: false,
+        tap: false,
         vlan: None,
         policy: Policy::default(),
     };

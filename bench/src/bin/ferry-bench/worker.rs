@@ -37,6 +37,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             mtu: Mtu::ETHERNET,
             link_local: mac.link_local(),
             promiscuous: true,
+            tap: false,
             vlan: None,
             policy: Policy::default(),
         };

@@ -89,6 +89,7 @@ fn state() -> ForwardingState {
         link_local: mac.link_local(),
         promiscuous: false,
         policy: Policy::default(),
+        tap: false,
         vlan: None,
     };
     let neighbour = |ether_type| {

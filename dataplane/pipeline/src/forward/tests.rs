@@ -35,6 +35,7 @@ pub(crate) fn state() -> ForwardingState {
         promiscuous: false,
         vlan: None,
         policy: Policy::default(),
+        tap: false,
     };
     let neighbour = Adjacency {
         port: RIGHT,
@@ -245,6 +246,25 @@ fn a_packet_the_link_broadcast_is_not_passed_on() {
             sent.0[..6].copy_from_slice(&group.0);
             assert_eq!(fate(&mut sent), Verdict::Drop(DropReason::LinkBroadcast));
         }
+    }
+}
+
+#[test]
+fn a_group_of_the_link_is_the_kernel_s_where_it_has_an_interface() {
+    let mut tapped = state();
+    tapped.ports = tapped.ports.iter().map(|port| PortState { tap: true, ..*port }).collect();
+    for (source, group, without) in [
+        (HOST, "224.0.0.5", DropReason::Multicast),
+        (HOST, "255.255.255.255", DropReason::Broadcast),
+        (HOST6, "ff02::5", DropReason::Multicast),
+    ] {
+        let mut sent = frame(source, group, 1, 8);
+        assert_eq!(forward(&tapped, LEFT, &mut sent), Verdict::Punt(PuntReason::LinkGroup), "{group}");
+        assert_eq!(fate(&mut sent), Verdict::Drop(without), "{group}");
+    }
+    for (source, group) in [(HOST, "239.1.2.3"), (HOST, "224.0.1.5"), (HOST6, "ff05::5"), (HOST6, "ff12::5")] {
+        let verdict = forward(&tapped, LEFT, &mut frame(source, group, 64, 8));
+        assert_eq!(verdict, Verdict::Drop(DropReason::Multicast), "{group}");
     }
 }
 
