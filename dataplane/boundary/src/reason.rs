@@ -60,6 +60,8 @@ reasons! {
     DropReason {
         /// The frame is shorter than an Ethernet header.
         FrameTooShort = "frame_too_short",
+        /// The frame is longer than a buffer for its port's MTU, and not taken in pieces.
+        FrameTooLong = "frame_too_long",
         /// The frame was sent to another station.
         NotOurMac = "not_our_mac",
         /// The frame carries VLAN tags that no port is configured for.

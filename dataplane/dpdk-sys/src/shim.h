@@ -25,6 +25,8 @@ enum {
 	FERRY_MBUF_DATA_OFF = offsetof(struct rte_mbuf, data_off), /* uint16_t */
 	FERRY_MBUF_DATA_LEN = offsetof(struct rte_mbuf, data_len), /* uint16_t */
 	FERRY_MBUF_PKT_LEN = offsetof(struct rte_mbuf, pkt_len),   /* uint32_t */
+	FERRY_MBUF_NB_SEGS = offsetof(struct rte_mbuf, nb_segs),   /* uint16_t */
+	FERRY_MBUF_NEXT = offsetof(struct rte_mbuf, next),         /* struct rte_mbuf * */
 };
 
 /* Flows spread over receive queues by addresses, and by ports where there are any. */

@@ -17,8 +17,8 @@ use pipeline::Frame;
 /// - its *first segment* has `data_len` bytes at `buf_addr + data_off`, within the buffer and initialised.
 ///
 /// Frames are one segment: scattered receive is never enabled, and [`Port::start`](crate::Port::start) sees to it that
-/// a frame of the port's MTU fits one buffer. Should a driver chain segments all the same, what we read and cut is the
-/// first of them, never beyond.
+/// a frame of the port's MTU fits one buffer. Should a driver chain segments all the same, for a frame that is longer, then
+/// the frame is its first segment, and [`Frame::truncate`] lets go of the others.
 #[repr(transparent)]
 pub struct Mbuf(NonNull<sys::rte_mbuf>);
 
@@ -67,11 +67,34 @@ impl Mbuf {
         usize::from(unsafe { self.field::<u16>(sys::FERRY_MBUF_DATA_LEN).read() })
     }
 
+    /// How long all its segments are together.
+    #[inline]
+    fn chain_length(&self) -> u32 {
+        // SAFETY: as in `data`, `pkt_len`.
+        unsafe { self.field::<u32>(sys::FERRY_MBUF_PKT_LEN).read() }
+    }
+
+    /// Gives all segments but the first back to their pools.
+    #[cold]
+    fn let_go_of_others(&mut self) {
+        let next = self.field::<*mut sys::rte_mbuf>(sys::FERRY_MBUF_NEXT);
+        // SAFETY: as in `data`, `next`, which is null at the end of a chain; the mbuf is ours alone, and `&mut`.
+        let others = unsafe { next.replace(std::ptr::null_mut()) };
+        // SAFETY: as above, `nb_segs`.
+        unsafe { self.field::<u16>(sys::FERRY_MBUF_NB_SEGS).write(1) };
+        let first = u32::try_from(self.length()).expect("read from 16 bits");
+        // SAFETY: as above, `pkt_len`.
+        unsafe { self.field::<u32>(sys::FERRY_MBUF_PKT_LEN).write(first) };
+        if !others.is_null() {
+            // SAFETY: the rest of a chain whose beginning is ours is ours, too, and nothing refers to it any more.
+            unsafe { sys::ferry_mbuf_free(others) }
+        }
+    }
+
     /// Sets the length of the first segment and of the whole, which are kept apart for chains.
     fn set_length(&mut self, len: usize) {
         let first = u16::try_from(len).expect("a buffer's room is counted in 16 bits");
-        // SAFETY: as in `data`, `pkt_len`.
-        let whole = unsafe { self.field::<u32>(sys::FERRY_MBUF_PKT_LEN).read() };
+        let whole = self.chain_length();
         let others = whole.saturating_sub(u32::try_from(self.length()).expect("read from 16 bits"));
         // SAFETY: as in `data`; the mbuf is ours alone, and `&mut`.
         unsafe { self.field::<u16>(sys::FERRY_MBUF_DATA_LEN).write(first) };
@@ -100,9 +123,17 @@ impl Frame for Mbuf {
     }
 
     #[inline]
+    fn whole_len(&self) -> usize {
+        self.chain_length() as usize
+    }
+
+    #[inline]
     fn truncate(&mut self, len: usize) {
         if len < self.length() {
             self.set_length(len);
+        }
+        if self.chain_length() as usize > self.length() {
+            self.let_go_of_others();
         }
     }
 

@@ -112,6 +112,7 @@ impl Port {
         })?;
         let started = Arc::new(StartedPort { claim, pool: pool.clone() });
         setup.promiscuous(&mut remarks)?;
+        setup.groups(&mut remarks);
         let rx = (0..config.rx_queues).map(|queue| RxQueue::new(Arc::clone(&started), queue)).collect();
         let tx = (0..config.tx_queues).map(|queue| TxQueue::new(Arc::clone(&started), queue)).collect();
         Ok((Self { started, mac: eal::mac(id), remarks, _unshared: PhantomData }, Queues { rx, tx }))
@@ -262,6 +263,8 @@ pub enum Remark {
     },
     /// The device cannot be made promiscuous.
     NotPromiscuous,
+    /// The device does not hear groups, and so no neighbour discovery.
+    DeafToGroups,
 }
 
 impl fmt::Display for Remark {
@@ -277,6 +280,7 @@ impl fmt::Display for Remark {
                 write!(f, "no receive side scaling; how it spreads frames over {queues} queues is up to the device")
             }
             Self::NotPromiscuous => f.write_str("no promiscuous mode"),
+            Self::DeafToGroups => f.write_str("it refuses to hear all groups; IPv6 neighbours may not find it"),
         }
     }
 }
@@ -505,6 +509,17 @@ impl Setup<'_> {
             remarks.push(Remark::NotPromiscuous);
         }
         Ok(())
+    }
+
+    /// A router hears what is sent to groups: solicitations for its addresses, and what other routers say. A device that has
+    /// no filter for them has none to open.
+    fn groups(&self, remarks: &mut Vec<Remark>) {
+        let step = "hear all groups";
+        // SAFETY: the port is started.
+        let opened = self.step_if_supported(step, || unsafe { sys::rte_eth_allmulticast_enable(self.id) });
+        if opened.is_err() {
+            remarks.push(Remark::DeafToGroups);
+        }
     }
 
     fn step(&self, step: &str, call: impl FnOnce() -> c_int) -> Result<(), PortError> {

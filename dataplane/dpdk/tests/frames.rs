@@ -202,3 +202,27 @@ fn a_frame_grows_at_its_front_as_far_as_its_buffer_goes() {
         assert_eq!(burst[0].bytes(), expected);
     });
 }
+
+#[test]
+fn of_a_frame_that_did_not_fit_its_buffer_the_first_part_is_kept_and_the_others_go_back() {
+    alone(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let capture = folder.path().join("long.pcap");
+        let mut writer = pcaps::CaptureWriter::create(&capture).unwrap();
+        writer.write(std::time::Duration::ZERO, 5000, &[7; 5000]).unwrap();
+        writer.finish().unwrap();
+        let eal = start(&[&format!("net_pcap0,rx_pcap={}", capture.display())]);
+        let pool = pool(&eal);
+        let (_control, mut port) = port(&eal, "net_pcap0", &pool);
+        let mut burst = Burst::new();
+        port.receive(&mut burst);
+        let frame = &mut burst[0];
+        assert_eq!((frame.whole_len(), frame.bytes().len()), (5000, pool.frame_room()));
+        let held = pool.available();
+        frame.truncate(60);
+        assert_eq!((frame.whole_len(), frame.bytes().len()), (60, 60));
+        assert_eq!(pool.available(), held + 2, "two more buffers are free");
+        burst.clear();
+        assert_eq!(pool.available(), pool.buffers());
+    });
+}

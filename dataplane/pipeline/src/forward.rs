@@ -17,7 +17,7 @@ use crate::port::{BURST, Frame};
 /// This is the meaning of forwarding, one packet at a time. [`forward_burst`] is the fast way to the same answer. A frame
 /// that is not to be sent keeps its bytes as they came.
 pub fn forward<F: Frame>(state: &ForwardingState, ingress: PortId, frame: &mut F) -> Verdict {
-    match classify(state, ingress, frame.bytes()) {
+    match class_of(state, ingress, frame) {
         Class::Decided(verdict) => verdict,
         Class::Ipv4(destination, transit) => {
             send_on(state, frame, transit, state.ipv4.lookup(destination), decrement_ttl)
@@ -40,7 +40,7 @@ pub fn forward_burst<F: Frame>(
     let mut pending = ArrayVec::<Pending, BURST>::new();
     let mut ipv4 = ArrayVec::<Ipv4Addr, BURST>::new();
     let mut ipv6 = ArrayVec::<Ipv6Addr, BURST>::new();
-    pending.extend(burst.iter().map(|frame| match classify(state, ingress, frame.bytes()) {
+    pending.extend(burst.iter().map(|frame| match class_of(state, ingress, frame) {
         Class::Ipv4(destination, transit) => {
             ipv4.push(destination);
             Pending::Ipv4(transit)
@@ -74,6 +74,17 @@ enum Pending {
     Ipv4(Transit),
     Ipv6(Transit),
     Decided(Verdict),
+}
+
+/// What `frame` is. One that did not fit its buffer is no truncated packet, though its beginning looks like one.
+#[inline]
+fn class_of<F: Frame>(state: &ForwardingState, ingress: PortId, frame: &F) -> Class {
+    match classify(state, ingress, frame.bytes()) {
+        Class::Decided(Verdict::Drop(DropReason::Truncated)) if frame.whole_len() > frame.bytes().len() => {
+            Class::Decided(Verdict::Drop(DropReason::FrameTooLong))
+        }
+        class => class,
+    }
 }
 
 /// Sends a packet on to where its next hop is, or says why not. `take_hop` takes one off what its header says is left.
@@ -168,9 +179,9 @@ fn decide_in_order<'s>(
 #[inline]
 fn trim<F: Frame>(frame: &mut F, total_len: usize) {
     let end = ethernet::HEADER_LEN + total_len;
-    let received = frame.bytes().len();
-    if received > end {
-        let kept = end.max(received.min(ethernet::MIN_FRAME_LEN));
+    // The whole length: what follows may also be in further buffers.
+    if frame.whole_len() > end {
+        let kept = end.max(frame.bytes().len().min(ethernet::MIN_FRAME_LEN));
         frame.bytes_mut()[end..kept].fill(0);
         frame.truncate(kept);
     }

@@ -19,7 +19,13 @@ pub trait Frame {
     /// Its bytes, to be rewritten in place.
     fn bytes_mut(&mut self) -> &mut [u8];
 
-    /// Cuts the frame to its first `len` bytes; a `len` beyond its end changes nothing.
+    /// How long the frame was when it came in. Its bytes are the beginning of it: all, unless it did not fit its buffer.
+    #[inline]
+    fn whole_len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    /// Cuts the frame to its first `len` bytes, and to those it has; a `len` beyond its end changes nothing.
     fn truncate(&mut self, len: usize);
 
     /// Takes the first `len` bytes away; it has as many.

@@ -228,7 +228,7 @@ fn a_link_local_neighbour_may_talk_to_us() {
 }
 
 #[test]
-fn a_frame_is_taken_when_it_is_sent_to_us() {
+fn rfc_041_a_frame_is_taken_when_it_is_sent_to_us() {
     let mut others = frame(HOST, FAR, 64, 8);
     others.0[..6].copy_from_slice(&HOST_MAC.0);
     assert_eq!(fate(&mut others), Verdict::Drop(DropReason::NotOurMac));
@@ -240,7 +240,7 @@ fn a_frame_is_taken_when_it_is_sent_to_us() {
 
 /// RFC 1812 5.3.4.
 #[test]
-fn a_packet_the_link_broadcast_is_not_passed_on() {
+fn rfc_039_040_a_packet_the_link_broadcast_is_not_passed_on() {
     for group in [MacAddr::BROADCAST, MacAddr([1, 0, 0x5e, 0, 0, 1])] {
         for mut sent in [frame(HOST, FAR, 64, 8), frame(HOST6, FAR6, 64, 8)] {
             sent.0[..6].copy_from_slice(&group.0);
@@ -268,8 +268,66 @@ fn a_group_of_the_link_is_the_kernel_s_where_it_has_an_interface() {
     }
 }
 
+/// A frame of which only the beginning is in its buffer.
+#[derive(Debug, Clone)]
+struct CutFrame(MemoryFrame, usize);
+
+impl Frame for CutFrame {
+    fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.bytes_mut()
+    }
+
+    fn whole_len(&self) -> usize {
+        self.1
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+        self.1 = self.0.0.len();
+    }
+
+    fn cut_front(&mut self, len: usize) {
+        self.0.cut_front(len);
+    }
+
+    fn grow_front(&mut self, len: usize) -> bool {
+        self.0.grow_front(len)
+    }
+}
+
 #[test]
-fn what_is_no_ip_is_sorted_by_its_type() {
+fn rfc_047_a_frame_longer_than_its_buffer_is_dropped_for_that() {
+    for (source, destination) in [(HOST, FAR), (HOST6, FAR6)] {
+        let mut long = frame(source, destination, 64, 8930);
+        long.0.truncate(2048);
+        let mut cut = CutFrame(long, 9000);
+        assert_eq!(forward(&state(), LEFT, &mut cut), Verdict::Drop(DropReason::FrameTooLong));
+        // The packet is whole, and what follows it is not carried on.
+        let mut trailed = CutFrame(frame(source, destination, 64, 40), 9000);
+        assert_eq!(forward(&state(), LEFT, &mut trailed), Verdict::Transmit(RIGHT));
+        assert_eq!(trailed.1, trailed.0.0.len());
+    }
+}
+
+#[test]
+fn rfc_047_short_frames_and_such_as_are_too_long_for_the_way_out_have_their_verdicts() {
+    for len in 0..60 {
+        let mut short = frame(HOST, FAR, 64, 100);
+        short.0.truncate(len);
+        let reason = if len < 14 { DropReason::FrameTooShort } else { DropReason::Truncated };
+        assert_eq!(fate(&mut short), Verdict::Drop(reason), "{len}");
+    }
+    for (source, destination) in [(HOST, FAR), (HOST6, FAR6)] {
+        assert_eq!(fate(&mut frame(source, destination, 64, 8946)), Verdict::Punt(PuntReason::TooBig));
+    }
+}
+
+#[test]
+fn rfc_046_what_is_no_ip_is_sorted_by_its_type() {
     for (ether_type, verdict) in [
         (EtherType::ARP, Verdict::Punt(PuntReason::Arp)),
         (EtherType::VLAN, Verdict::Tagged),
