@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use boundary::NextHop;
-use control_api::{ErrorKind, EventKind, Verb};
+use control_api::{ErrorKind, EventKind, PathMtu, Verb};
 
 use super::messages::{follower, told};
 use super::*;
@@ -201,4 +201,20 @@ fn nothing_is_left_of_a_deadline_whose_route_was_deleted() {
     scene.tell(add("10.0.0.0/8", 1)).unwrap();
     scene.until(1100);
     assert_eq!((scene.takes("10.0.0.1"), scene.control.counts().routes_expired), (Some(1), 0));
+}
+
+// holds S3.29
+#[test]
+fn mt_06_a_locked_time_is_not_touched_by_what_is_learnt() {
+    let (mut scene, _) = at_1000();
+    let locked = RouteMetrics { expire: AHEAD + 9000, locks: MetricMask::EXPIRE, ..RouteMetrics::NONE };
+    let host = add("203.0.113.5", 1).flags(RouteFlags::HOST).metrics(MetricMask::EXPIRE, locked);
+    scene.tell(host).unwrap();
+    let heard = PathMtu { fib: 0, destination: ip("203.0.113.5"), mtu: 1400, packet: 0 };
+    scene.ask(Request::PathMtu(heard)).unwrap();
+    assert_eq!(scene.expire_of("203.0.113.5/32"), AHEAD + 9000);
+    scene.until(8999);
+    assert!(scene.is_there("203.0.113.5/32"));
+    scene.until(9000);
+    assert!(!scene.is_there("203.0.113.5/32"));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use boundary::{Mtu, NextHop, PortId, PuntReason};
 use control::{BETWEEN_LOOKS, Hardware, HardwareStatus, LookupFlags, RouteCache};
-use control_api::{ErrorKind, EventKind, Link, Verb};
+use control_api::{ErrorKind, EventKind, Link, Redirect, Verb};
 use packet::vlan::{Tag, TagProtocol, Tags, VlanId};
 
 use super::messages::{follower, told};
@@ -171,6 +171,26 @@ fn clones_over_a_link_that_went_are_gone_but_for_one_that_is_a_gateway_s() {
     links.comes(LEFT);
     assert!(links.letters("192.0.2.11/32").contains('U'));
     assert_eq!(links.scene.takes("10.0.0.1"), Some(1));
+}
+
+// holds X56
+#[test]
+fn rd_12_what_a_redirect_made_is_gone_with_its_link() {
+    let mut links = Links::new();
+    links.scene.add_route("0.0.0.0/0", via(ip("192.0.2.254")));
+    let said = Redirect {
+        fib: 0,
+        dst: "203.0.113.5/32".parse().unwrap(),
+        gateway: ip("192.0.2.253"),
+        dev: None,
+        author: Some(ip("192.0.2.254")),
+    };
+    links.scene.ask(Request::Redirect(said)).unwrap();
+    assert_eq!(links.letters("203.0.113.5/32"), "UGHD");
+    links.goes(LEFT);
+    links.comes(LEFT);
+    let left = links.scene.tell(message(Verb::Get, "203.0.113.5")).unwrap();
+    assert_eq!(left.dst.to_string(), "0.0.0.0/0", "what a person added is back");
 }
 
 #[test]
