@@ -1,5 +1,6 @@
 //! `ferryd`: the forwarder. Starts everything in the order it depends on each other, and stops it in reverse.
 
+mod carrier;
 mod cores;
 mod end;
 mod ports;

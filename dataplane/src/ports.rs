@@ -9,12 +9,15 @@ use packet::vlan::TagProtocol;
 use tracing::{info, warn};
 
 use crate::StartError;
+use crate::carrier::Carrier;
 
 /// Ports that run: the control thread's ends, and what forwarding knows of each, by [`PortId`].
 #[derive(Debug)]
 pub(crate) struct Ports {
     started: Vec<dpdk::Port>,
     drivers: Vec<String>,
+    /// What the kernel says of the interfaces under them, where it has to be asked.
+    carriers: Vec<Option<Carrier>>,
     pub(crate) states: Vec<PortState>,
 }
 
@@ -51,7 +54,7 @@ impl Ports {
     /// Returns, for each worker, its end of every port.
     pub(crate) fn start(eal: &Eal, config: &Config) -> Result<(Self, Vec<Vec<WorkerPort>>), StartError> {
         let pool = Mempool::new(eal, pool_for(config))?;
-        let mut ports = Self { started: Vec::new(), drivers: Vec::new(), states: Vec::new() };
+        let mut ports = Self { started: Vec::new(), drivers: Vec::new(), carriers: Vec::new(), states: Vec::new() };
         let mut of_workers: Vec<Vec<WorkerPort>> = config.workers().iter().map(|_worker| Vec::new()).collect();
         let workers = u16::try_from(config.workers().len()).expect("there are no more cores than that");
         let mut macs = Vec::new();
@@ -79,6 +82,7 @@ impl Ports {
             }
             macs.push(mac);
             let found = eal.ports().into_iter().find(|found| found.name == port.name());
+            ports.carriers.push(Carrier::of(device));
             ports.drivers.push(found.map_or_else(String::new, |found| found.driver));
             ports.started.push(port);
         }
@@ -113,8 +117,10 @@ impl Ports {
 impl control::Hardware for Ports {
     fn status(&self, id: PortId) -> control::HardwareStatus {
         let vlan = self.states[id.index()].vlan;
-        let port = &self.started[vlan.map_or(id, |vlan| vlan.parent).index()];
-        let link = if port.link().up { Link::Up } else { Link::Down };
+        let device = vlan.map_or(id, |vlan| vlan.parent).index();
+        let port = &self.started[device];
+        let has_carrier = self.carriers[device].as_ref().is_none_or(Carrier::is_there);
+        let link = if port.link().up && has_carrier { Link::Up } else { Link::Down };
         // What the device counts is the device's, and not any one VLAN's.
         if let Some(vlan) = vlan {
             return control::HardwareStatus {

@@ -3,6 +3,7 @@
 mod between_hosts;
 mod ferryd;
 mod lab;
+mod links;
 mod neighbours;
 mod over_captures;
 mod taps;
