@@ -24,9 +24,9 @@ impl Control {
     /// Adds a static route where there is none.
     pub(crate) fn add_route(&mut self, network: Network, target: &Target) -> Result<(), ApiError> {
         let leads = self.forwarded_way_of(network, target)?;
-        self.refuse_bad_gateway(MAIN, network, leads)?;
         let newcomer = Newcomer { leads, given: RouteFlags::empty(), priority: RouteMessage::STATIC_PRIORITY };
         let place = self.place_for(MAIN, network, newcomer)?;
+        self.refuse_bad_gateway(MAIN, network, leads)?;
         let mut facts = self.facts_of(network, leads);
         self.inherit_mtu(MAIN, &mut facts);
         self.put(MAIN, network, facts, place);
@@ -36,11 +36,11 @@ impl Control {
     /// Adds a static route, or puts it in place of those there are.
     pub(crate) fn replace_route(&mut self, network: Network, target: &Target) -> Result<(), ApiError> {
         let leads = self.forwarded_way_of(network, target)?;
-        self.refuse_bad_gateway(MAIN, network, leads)?;
         if self.routes.get(MAIN, network, Protocol::Static).is_none_or(|entry| is_pinned(entry)) {
             let newcomer = Newcomer { leads, given: RouteFlags::empty(), priority: RouteMessage::STATIC_PRIORITY };
             self.place_for(MAIN, network, newcomer)?;
         }
+        self.refuse_bad_gateway(MAIN, network, leads)?;
         self.set_static(network, leads);
         Ok(())
     }
@@ -94,9 +94,9 @@ impl Control {
                 .with_hint("give it a gateway or a port, or make it a blackhole"));
         };
         let leads = self.way_of(network, target)?;
-        self.refuse_bad_gateway(message.fib, network, leads)?;
         let priority = priority_in(message)?.unwrap_or(RouteMessage::STATIC_PRIORITY);
         let place = self.place_for(message.fib, network, Newcomer { leads, given, priority })?;
+        self.refuse_bad_gateway(message.fib, network, leads)?;
         let mut facts = Facts { priority, ..self.facts_of(network, leads) };
         facts.flags.remove(RouteFlags::STATIC);
         facts.flags |= given & RouteFlags::SETTABLE;
