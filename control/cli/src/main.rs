@@ -102,7 +102,7 @@ Exit codes:
    0  done
    1  internal, unknown: a defect, or the output could not be written
    2  usage: the command line could not be read
-   3  invalid, family_mismatch, not_supported, too_large, unsupported_version
+   3  invalid, family_mismatch, not_supported, too_large, too_many, unsupported_version
    4  exists
    5  not_found
    6  unreachable_gateway, gateway_itself, gateway_loop, host_unreachable

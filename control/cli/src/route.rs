@@ -210,14 +210,14 @@ fn show(context: &Context, filter: RouteFilter) -> Result<(), Failure> {
         let details = || routes.iter().filter_map(|route| route.detail.as_ref());
         let has_several = |detail: &RouteDetail| detail.flags.contains(RouteFlags::MPATH) || detail.is_prioritised();
         let [to, kind, via, dev, by, hop] = ["destination", "type", "via", "dev", "protocol", "next hop"];
-        let mut table = if details().any(has_several) {
-            Table::new([to, kind, via, dev, by, hop, "flags", "priority", "weight"])
+        let (mut table, columns) = if details().any(has_several) {
+            (Table::new([to, kind, via, dev, by, hop, "flags", "priority", "weight"]), 9)
         } else if details().next().is_some() {
-            Table::new([to, kind, via, dev, by, hop, "flags"])
+            (Table::new([to, kind, via, dev, by, hop, "flags"]), 7)
         } else {
-            Table::new([to, kind, via, dev, by, hop])
+            (Table::new([to, kind, via, dev, by, hop]), 6)
         };
-        routes.iter().for_each(|route| table.row(row(route)));
+        routes.iter().for_each(|route| table.row(row(route).into_iter().take(columns).collect::<Vec<_>>()));
         if table.is_empty() { "no routes\n".to_owned() } else { table.render(paint) }
     })
 }
@@ -399,6 +399,8 @@ fn deleted(words: &[String], family: Option<Family>, fib: u16) -> Result<Request
     if !typed.inits.is_empty() || typed.flags.is_some_and(|flags| flags - RouteFlags::STATIC != RouteFlags::PINNED) {
         return Err(usage("a route is deleted whatever its metrics and flags are, except that it is `pinned`"));
     }
+    // That it is static says which it is not.
+    let typed = Typed { flags: typed.flags.map(|flags| flags - RouteFlags::STATIC), ..typed };
     Ok(typed.message(Message::Delete, fib))
 }
 

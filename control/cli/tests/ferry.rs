@@ -560,7 +560,7 @@ fn a_route_that_is_not_there_is_answered_with_how_one_is_written() {
             "ferry route add PREFIX via GATEWAY [dev PORT]\n       ferry route add PREFIX dev PORT [lladdr MAC]\n",
         ),
         ("route replace", "ferry route replace PREFIX via GATEWAY [dev PORT]\n"),
-        ("route del", "ferry route del PREFIX\n"),
+        ("route del", "ferry route del PREFIX [via GATEWAY] [dev PORT] [priority N] [pinned]\n"),
     ] {
         let said = Said::of(&mut ferry(line));
         assert!(said.exit_code == 2 && said.stderr.contains(&format!("Usage: {usage}")), "{said:?}");
