@@ -112,7 +112,7 @@ impl Slots {
         // The first region has one number more than the others: 0, which is in nobody's.
         let width = usize::from(u16::MAX) / self.0.len() + 1;
         let slot = usize::from(hash).saturating_sub(1) / width;
-        self.0.get(slot).or(self.0.first()).copied().unwrap_or(0)
+        self.0.get(slot).or_else(|| self.0.first()).copied().unwrap_or(0)
     }
 }
 
