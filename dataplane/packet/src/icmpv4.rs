@@ -24,6 +24,8 @@ pub mod kind {
     pub const ECHO_REQUEST: u8 = 8;
     /// The time to live ran out.
     pub const TIME_EXCEEDED: u8 = 11;
+    /// A header makes no sense.
+    pub const PARAMETER_PROBLEM: u8 = 12;
 }
 
 /// A message with the right checksum over borrowed bytes.
@@ -98,24 +100,37 @@ pub enum Error {
         /// The longest packet that does.
         mtu: u16,
     },
+    /// 3/5: who is next on its source route cannot be reached.
+    SourceRouteFailed,
     /// 3/13: somebody decided that it is not to pass (RFC 1812 section 5.2.7.1).
     Prohibited,
     /// 11/0: the time to live ran out on the way.
     TimeExceeded,
+    /// 11/1: not all fragments came in time.
+    ReassemblyTimeExceeded,
+    /// 12/0: a header field makes no sense.
+    ParameterProblem {
+        /// Where it stands in the packet.
+        pointer: u8,
+    },
 }
 
 impl Error {
     const fn header(self) -> [u8; HEADER_LEN] {
-        let (kind, code, [mtu_high, mtu_low]) = match self {
-            Self::NetUnreachable => (kind::UNREACHABLE, 0, [0; 2]),
-            Self::HostUnreachable => (kind::UNREACHABLE, 1, [0; 2]),
-            Self::ProtocolUnreachable => (kind::UNREACHABLE, 2, [0; 2]),
-            Self::PortUnreachable => (kind::UNREACHABLE, 3, [0; 2]),
-            Self::FragmentationNeeded { mtu } => (kind::UNREACHABLE, 4, mtu.to_be_bytes()),
-            Self::Prohibited => (kind::UNREACHABLE, 13, [0; 2]),
-            Self::TimeExceeded => (kind::TIME_EXCEEDED, 0, [0; 2]),
+        let (kind, code, word) = match self {
+            Self::NetUnreachable => (kind::UNREACHABLE, 0, 0),
+            Self::HostUnreachable => (kind::UNREACHABLE, 1, 0),
+            Self::ProtocolUnreachable => (kind::UNREACHABLE, 2, 0),
+            Self::PortUnreachable => (kind::UNREACHABLE, 3, 0),
+            Self::FragmentationNeeded { mtu } => (kind::UNREACHABLE, 4, mtu as u32),
+            Self::SourceRouteFailed => (kind::UNREACHABLE, 5, 0),
+            Self::Prohibited => (kind::UNREACHABLE, 13, 0),
+            Self::TimeExceeded => (kind::TIME_EXCEEDED, 0, 0),
+            Self::ReassemblyTimeExceeded => (kind::TIME_EXCEEDED, 1, 0),
+            Self::ParameterProblem { pointer } => (kind::PARAMETER_PROBLEM, 0, (pointer as u32) << 24),
         };
-        [kind, code, 0, 0, 0, 0, mtu_high, mtu_low]
+        let [a, b, c, d] = u32::to_be_bytes(word);
+        [kind, code, 0, 0, a, b, c, d]
     }
 }
 
@@ -172,6 +187,9 @@ mod tests {
             (Error::ProtocolUnreachable,               [3, 2],  [0, 0, 0, 0]),
             (Error::PortUnreachable,                   [3, 3],  [0, 0, 0, 0]),
             (Error::FragmentationNeeded { mtu: 1400 }, [3, 4],  [0, 0, 5, 0x78]),
+            (Error::SourceRouteFailed,                 [3, 5],  [0, 0, 0, 0]),
+            (Error::ReassemblyTimeExceeded,            [11, 1], [0, 0, 0, 0]),
+            (Error::ParameterProblem { pointer: 20 },  [12, 0], [20, 0, 0, 0]),
             (Error::Prohibited,                        [3, 13], [0, 0, 0, 0]),
             (Error::TimeExceeded,                      [11, 0], [0, 0, 0, 0]),
         ];

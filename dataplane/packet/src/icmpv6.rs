@@ -113,6 +113,8 @@ pub enum Error {
     },
     /// 3/0: the hop limit ran out on the way.
     HopLimitExceeded,
+    /// 3/1: not all fragments came in time.
+    ReassemblyTimeExceeded,
     /// 4/0: a header field makes no sense.
     ErroneousField {
         /// Where it stands in the packet.
@@ -135,6 +137,7 @@ impl Error {
             Self::RejectRoute => (kind::UNREACHABLE, 6, 0),
             Self::PacketTooBig { mtu } => (kind::PACKET_TOO_BIG, 0, mtu),
             Self::HopLimitExceeded => (kind::TIME_EXCEEDED, 0, 0),
+            Self::ReassemblyTimeExceeded => (kind::TIME_EXCEEDED, 1, 0),
             Self::ErroneousField { pointer } => (kind::PARAMETER_PROBLEM, 0, pointer),
             Self::UnknownNextHeader { pointer } => (kind::PARAMETER_PROBLEM, 1, pointer),
         };
@@ -221,6 +224,7 @@ mod tests {
             (Error::RejectRoute,                       [1, 6], 0),
             (Error::PacketTooBig { mtu: 1400 },        [2, 0], 1400),
             (Error::HopLimitExceeded,                  [3, 0], 0),
+            (Error::ReassemblyTimeExceeded,            [3, 1], 0),
             (Error::ErroneousField { pointer: 42 },    [4, 0], 42),
             (Error::UnknownNextHeader { pointer: 6 },  [4, 1], 6),
         ];
