@@ -76,6 +76,9 @@
 //! mac = "02:00:00:00:02:02"
 //! ```
 //!
+//! A `[[filter]]` is explained in `filter.rs`, `[icmp]` in `icmp.rs`; `source_routes = true` in `[ip]` lets packets go the
+//! way that their sender wrote into them.
+//!
 //! Reading has two steps. `read` turns text into values, one at a time, each with its place in the file; `check` holds the
 //! values against each other: no two ports in one network, no gateway that no port reaches. Both collect what they find
 //! wrong and go on, so that one run shows all [`Mistake`]s of a file, each with its line and what to write instead. What
@@ -84,6 +87,7 @@
 mod check;
 mod device;
 mod filter;
+mod icmp;
 mod link;
 mod mistake;
 mod reach;
@@ -101,6 +105,8 @@ use boundary::policy::Filter;
 use boundary::{Mtu, Policy, PortId, PortState, Vlan};
 pub use control_api::{InterfaceAddress, Network};
 use packet::ethernet::MacAddr;
+
+use crate::limits::IcmpLimits;
 
 pub use device::{Device, DeviceError};
 pub use link::{AdvertisedPrefix, AdvertisementSettings, LinkSettings, NeighbourSettings};
@@ -121,6 +127,8 @@ pub struct Config {
     routes: Vec<Route>,
     neighbours: Vec<Neighbour>,
     filters: Vec<Filter>,
+    icmp: IcmpLimits,
+    source_routes: bool,
 }
 
 impl Config {
@@ -231,6 +239,16 @@ impl Config {
     /// The static neighbours.
     pub fn neighbours(&self) -> &[Neighbour] {
         &self.neighbours
+    }
+
+    /// How many ICMP messages may leave.
+    pub fn icmp(&self) -> &IcmpLimits {
+        &self.icmp
+    }
+
+    /// Whether packets go the way that their sender wrote into them.
+    pub fn source_routes(&self) -> bool {
+        self.source_routes
     }
 
     /// The filters that ports' policies name, by their ids.

@@ -15,14 +15,16 @@ use crate::cloning::RESOLVES_PER_SECOND;
 use crate::config::{self, Config};
 use crate::events::{Cause, ClientId, Events, Queue};
 use crate::expiry::Wall;
-use crate::icmp::{Limits, Problem};
+use crate::icmp::Problem;
 use crate::limit::TokenBucket;
+use crate::limits::{IcmpLimits, Limits};
 use crate::links::Links;
 use crate::multipath::Multipath;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
 use crate::ports::{self, PortInfo, Ports};
 use crate::presence::Presence;
+use crate::reassembly::Reassembly;
 use crate::redirect::RedirectCounts;
 use crate::rib::{Protocol, Way};
 use crate::route::Facts;
@@ -94,6 +96,10 @@ pub struct Setup {
     pub neighbours: Vec<config::Neighbour>,
     /// What each port does on its link, by [`PortId`]; a port that has no place here does what one does by default.
     pub links: Vec<config::LinkSettings>,
+    /// How many ICMP messages may leave.
+    pub icmp: IcmpLimits,
+    /// Whether packets go the way that their sender wrote into them (RFC 791).
+    pub source_routes: bool,
     /// Whether to make MAC addresses up instead of asking for them: for captures, where nobody would answer.
     pub assume_neighbours: bool,
     /// The kernel's interfaces on ports, if there are any.
@@ -118,6 +124,8 @@ impl Setup {
             timers: timers::Limits::default(),
             neighbours: config.neighbours().to_vec(),
             links: config.ports().iter().map(|port| port.link.clone()).collect(),
+            icmp: *config.icmp(),
+            source_routes: config.source_routes(),
             assume_neighbours: false,
             kernel: None,
         }
@@ -133,6 +141,20 @@ pub struct ControlCounts {
     pub icmp_errors: u64,
     /// ICMP errors and echo replies not sent because there were too many.
     pub icmp_limited: u64,
+    /// TCP resets sent.
+    pub resets: u64,
+    /// Packets whose IPv4 options make no sense.
+    pub bad_options: u64,
+    /// Packets with a source route that was not followed.
+    pub source_routes: u64,
+    /// Fragments to us that overlap others of their datagram.
+    pub fragments_overlapping: u64,
+    /// Fragments to us that there was no room for.
+    pub fragments_refused: u64,
+    /// Fragments to us that no sender cuts like that.
+    pub fragments_malformed: u64,
+    /// Datagrams to us that did not become whole in time.
+    pub fragments_timed_out: u64,
     /// ARP requests and neighbour solicitations sent.
     pub questions: u64,
     /// Packets to neighbours that there was no room for, or no question left to ask with.
@@ -159,6 +181,61 @@ pub struct ControlCounts {
     pub resolves_refused: u64,
 }
 
+impl ControlCounts {
+    /// Each with its name.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let Self {
+            echo_replies,
+            icmp_errors,
+            icmp_limited,
+            resets,
+            bad_options,
+            source_routes,
+            fragments_overlapping,
+            fragments_refused,
+            fragments_malformed,
+            fragments_timed_out,
+            questions,
+            neighbour_refused,
+            neighbour_overflowed,
+            neighbour_lost,
+            address_conflicts,
+            frames_lost,
+            routes_expired,
+            expiries_refused,
+            resolves_refused,
+            router_advertisements,
+            router_inconsistencies,
+            proxied,
+        } = *self;
+        [
+            ("echo_replies", echo_replies),
+            ("icmp_errors", icmp_errors),
+            ("icmp_limited", icmp_limited),
+            ("resets", resets),
+            ("bad_options", bad_options),
+            ("source_routes", source_routes),
+            ("fragments_overlapping", fragments_overlapping),
+            ("fragments_refused", fragments_refused),
+            ("fragments_malformed", fragments_malformed),
+            ("fragments_timed_out", fragments_timed_out),
+            ("questions", questions),
+            ("neighbour_refused", neighbour_refused),
+            ("neighbour_overflowed", neighbour_overflowed),
+            ("neighbour_lost", neighbour_lost),
+            ("address_conflicts", address_conflicts),
+            ("frames_lost", frames_lost),
+            ("routes_expired", routes_expired),
+            ("expiries_refused", expiries_refused),
+            ("resolves_refused", resolves_refused),
+            ("router_advertisements", router_advertisements),
+            ("router_inconsistencies", router_inconsistencies),
+            ("proxied", proxied),
+        ]
+        .into_iter()
+    }
+}
+
 /// The control plane.
 pub struct Control {
     pub(crate) ports: Ports,
@@ -170,6 +247,8 @@ pub struct Control {
     pub(crate) limits: Limits,
     /// For routes that packets make.
     pub(crate) resolves: TokenBucket,
+    pub(crate) reassembly: Reassembly,
+    pub(crate) source_routes: bool,
     pub(crate) counts: ControlCounts,
     pub(crate) workers: Vec<WorkerInfo>,
     pub(crate) hardware: Box<dyn Hardware>,
@@ -191,7 +270,19 @@ impl Control {
         hardware: Box<dyn Hardware>,
         now: Timestamp,
     ) -> Self {
-        let Setup { ports, fibs, multipath, routes, timers, neighbours, mut links, assume_neighbours, kernel } = setup;
+        let Setup {
+            ports,
+            fibs,
+            multipath,
+            routes,
+            timers,
+            neighbours,
+            mut links,
+            icmp,
+            source_routes,
+            assume_neighbours,
+            kernel,
+        } = setup;
         links.resize(ports.len(), config::LinkSettings::default());
         let wall = Wall::default();
         let events = Events::new(ports.iter().map(|port| port.name.clone()).collect(), wall.ahead().clone());
@@ -203,8 +294,10 @@ impl Control {
             routes: Routes::new(publisher, fibs, multipath, events),
             callouts: Callouts::default(),
             redirects: RedirectCounts::default(),
-            limits: Limits::default(),
+            limits: Limits::new(icmp),
             resolves: TokenBucket::new(RESOLVES_PER_SECOND, RESOLVES_PER_SECOND / 4),
+            reassembly: Reassembly::default(),
+            source_routes,
             counts: ControlCounts::default(),
             workers,
             hardware,
@@ -245,9 +338,13 @@ impl Control {
         let Some(packet) = Packet::in_frame(header, payload) else { return };
         match punt.reason {
             PuntReason::Arp => {}
-            PuntReason::NeighbourDiscovery | PuntReason::Local | PuntReason::LinkGroup => {
+            PuntReason::NeighbourDiscovery | PuntReason::Routing | PuntReason::Local => {
                 self.deliver(packet, punt.port, header, turn);
             }
+            PuntReason::Options => match packet {
+                Packet::V4(packet) => self.forward_with_options(&packet, punt.port, header, turn),
+                Packet::V6(_) => self.forward(packet, punt.port, header, turn),
+            },
             PuntReason::Rejected => self.report(Problem::Prohibited, &packet, punt.port, turn),
             PuntReason::TtlExpired
             | PuntReason::NoRoute
@@ -341,6 +438,7 @@ impl Control {
             self.handle_due(expired, turn);
         }
         self.watch_links(now);
+        self.give_up_fragments(turn);
         self.run_timers(now);
         self.routes.look_after_clones(now);
         self.run_expiry(now);

@@ -8,8 +8,9 @@ use std::net::IpAddr;
 use boundary::PortId;
 use packet::ethernet::{EtherType, Header, MacAddr};
 use packet::fragment::fragment;
+use packet::fragment_v6;
 use packet::ipv4::{self, Ipv4};
-use packet::ipv6;
+use packet::ipv6::{self, Ipv6};
 
 use crate::control::{Control, Turn};
 use crate::icmp::Problem;
@@ -95,6 +96,7 @@ impl Control {
                 self.transmit(port, mac, EtherType::IPV6, &leaving, turn);
             }
             Some(Packet::V4(view)) if !view.dont_fragment() => self.leave_in_pieces(port, mac, &view, mtu, turn),
+            Some(Packet::V6(view)) if origin == Origin::Ours => self.leave_in_pieces_v6(port, mac, &view, mtu, turn),
             Some(Packet::V4(_) | Packet::V6(_)) => {
                 // Quoted as it came: the receiver of the report looks for what it sent.
                 if let (Origin::Received(from), Some(packet)) = (origin, Packet::parse(packet)) {
@@ -108,6 +110,14 @@ impl Control {
         // What cannot be cut after all has a header as long as the link, or reaches beyond what anyone can put together.
         let _uncuttable = fragment(packet, mtu, &mut Vec::new(), |piece| {
             self.transmit(port, mac, EtherType::IPV4, piece, turn);
+        });
+    }
+
+    /// RFC 8200 section 4.5: whoever sends an IPv6 packet cuts it, and nobody else.
+    fn leave_in_pieces_v6(&mut self, port: PortId, mac: MacAddr, packet: &Ipv6<'_>, mtu: u16, turn: &mut Turn<'_>) {
+        let identification = self.next_identification().into();
+        fragment_v6::fragment(packet, mtu, identification, |piece| {
+            self.transmit(port, mac, EtherType::IPV6, piece, turn);
         });
     }
 

@@ -13,10 +13,9 @@ use packet::ipv4::{self, Ipv4};
 use packet::ipv6::{self, Ipv6};
 
 use crate::control::{Control, Turn};
-use crate::limit::TokenBucket;
+use crate::limits::Class;
 use crate::packets::Packet;
 use crate::ports::{is_martian_source_v4, is_martian_source_v6};
-use crate::time::Timestamp;
 
 /// Why a packet went no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +42,15 @@ pub(crate) enum Problem {
         /// Where the protocol's number stands in an IPv6 packet.
         at: usize,
     },
+    /// Somebody whom its source route names next is not on any link of ours.
+    NotOnTheRoute,
+    /// Something in its header makes no sense.
+    Malformed {
+        /// Where, in the packet.
+        at: usize,
+    },
+    /// It is for us, and not all of its fragments came in time.
+    NotWhole,
     /// It is for us by a routing header that has more to visit (RFC 5095).
     RoutedBySource {
         /// Where the routing header's type stands in the packet.
@@ -51,7 +59,7 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    const fn ipv4(self) -> Option<icmpv4::Error> {
+    fn ipv4(self) -> Option<icmpv4::Error> {
         Some(match self {
             Self::NoRoute => icmpv4::Error::NetUnreachable,
             Self::Unreachable | Self::NoNeighbour => icmpv4::Error::HostUnreachable,
@@ -60,6 +68,9 @@ impl Problem {
             Self::HopsExceeded => icmpv4::Error::TimeExceeded,
             Self::NoPort => icmpv4::Error::PortUnreachable,
             Self::NoProtocol { .. } => icmpv4::Error::ProtocolUnreachable,
+            Self::NotOnTheRoute => icmpv4::Error::SourceRouteFailed,
+            Self::Malformed { at } => icmpv4::Error::ParameterProblem { pointer: u8::try_from(at).ok()? },
+            Self::NotWhole => icmpv4::Error::ReassemblyTimeExceeded,
             Self::RoutedBySource { .. } => return None,
         })
     }
@@ -76,56 +87,31 @@ impl Problem {
             Self::HopsExceeded => icmpv6::Error::HopLimitExceeded,
             Self::NoPort => icmpv6::Error::PortUnreachable,
             Self::NoProtocol { at } => icmpv6::Error::UnknownNextHeader { pointer: pointer(at) },
-            Self::RoutedBySource { at } => icmpv6::Error::ErroneousField { pointer: pointer(at) },
+            Self::NotWhole => icmpv6::Error::ReassemblyTimeExceeded,
+            // RFC 8200 has no source route but the routing header.
+            Self::NotOnTheRoute => icmpv6::Error::AddressUnreachable,
+            Self::RoutedBySource { at } | Self::Malformed { at } => {
+                icmpv6::Error::ErroneousField { pointer: pointer(at) }
+            }
         }
     }
 
     /// Whether it is about a packet that was for us.
     const fn is_local(self) -> bool {
-        matches!(self, Self::NoPort | Self::NoProtocol { .. } | Self::RoutedBySource { .. })
+        matches!(self.class(), Class::Local)
     }
-}
 
-/// How many messages of each class may leave: a flood of one leaves the others their share.
-#[derive(Debug)]
-pub(crate) struct Limits {
-    unreachable: TokenBucket,
-    hops_exceeded: TokenBucket,
-    too_big: TokenBucket,
-    local: TokenBucket,
-    echo: TokenBucket,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        // A trace sends 3 packets to each of 30 hops at once, and several traces may run (RFC 4443 section 2.4 f).
-        let errors = || TokenBucket::new(1_000, 500);
-        Self {
-            unreachable: errors(),
-            hops_exceeded: errors(),
-            too_big: errors(),
-            local: errors(),
-            echo: TokenBucket::new(20_000, 5_000),
-        }
-    }
-}
-
-impl Limits {
-    fn allow(&mut self, problem: Problem, now: Timestamp) -> bool {
-        let bucket = match problem {
-            Problem::NoRoute | Problem::Unreachable | Problem::Prohibited | Problem::NoNeighbour => {
-                &mut self.unreachable
+    /// With whom it shares how often it may be told.
+    const fn class(self) -> Class {
+        match self {
+            Self::NoRoute | Self::Unreachable | Self::Prohibited | Self::NoNeighbour | Self::NotOnTheRoute => {
+                Class::Unreachable
             }
-            Problem::TooBig { .. } => &mut self.too_big,
-            Problem::HopsExceeded => &mut self.hops_exceeded,
-            Problem::NoPort | Problem::NoProtocol { .. } | Problem::RoutedBySource { .. } => &mut self.local,
-        };
-        bucket.take(now)
-    }
-
-    /// Whether an echo request may be answered.
-    pub(crate) fn allow_echo(&mut self, now: Timestamp) -> bool {
-        self.echo.take(now)
+            Self::TooBig { .. } => Class::TooBig,
+            Self::HopsExceeded => Class::HopsExceeded,
+            Self::NoPort | Self::NoProtocol { .. } | Self::RoutedBySource { .. } | Self::NotWhole => Class::Local,
+            Self::Malformed { .. } => Class::Malformed,
+        }
     }
 }
 
@@ -137,7 +123,7 @@ impl Control {
         }
         let own =
             if problem.is_local() { Some(packet.destination()) } else { self.ports.speaks_to(packet.source(), from) };
-        if !self.limits.allow(problem, turn.now) {
+        if !self.limits.allow(problem.class(), packet.source(), turn.now) {
             self.counts.icmp_limited += 1;
             return;
         }

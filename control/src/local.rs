@@ -1,23 +1,27 @@
 //! Packets for ourselves: echo requests are answered, neighbour discovery is heard, and for the rest nobody is at home.
 //!
-//! Fragments are not put together: a fragmented echo request gets no answer. TCP is left without one too, for now: the
-//! right one would be a reset.
+//! Fragments are put together first. A connection is refused by a reset, a datagram by an error, of which there are no more
+//! than [`crate::limits`] allows. Neighbour discovery that came in fragments is not heard (RFC 6980).
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use boundary::PortId;
 use packet::ethernet::Header;
 use packet::extension::{self, NO_NEXT_HEADER};
+use packet::fragment_v6::Fragment;
 use packet::icmpv4::{self, Icmpv4};
 use packet::icmpv6::{self, Between, Icmpv6};
 use packet::ipv4::{self, Ipv4};
 use packet::ipv6::{self, Ipv6};
 use packet::ndp;
+use packet::tcp::{self, Segment};
 
 use crate::control::{Control, Turn};
 use crate::icmp::{HOPS, Problem, is_echo_request_v4};
+use crate::limits::Class;
 use crate::packets::Packet;
 use crate::ports::{is_martian_source_v4, is_martian_source_v6};
+use crate::reassembly::{Reassembled, Refusal, TimedOut};
 
 impl Control {
     /// A packet for one of our addresses, or for a group we are in.
@@ -47,7 +51,19 @@ impl Control {
     }
 
     fn deliver_v4(&mut self, packet: &Ipv4<'_>, from: PortId, turn: &mut Turn<'_>) {
-        if packet.is_fragment() || is_martian_source_v4(packet.source()) {
+        if is_martian_source_v4(packet.source()) || self.ports.own(packet.source().into()) {
+            return;
+        }
+        if packet.is_fragment() {
+            match self.reassembly.take_v4(packet, from, turn.now) {
+                Reassembled::Whole(whole) => {
+                    if let Ok(whole) = Ipv4::parse(&whole) {
+                        self.deliver_v4(&whole, from, turn);
+                    }
+                }
+                Reassembled::Waiting => {}
+                Reassembled::Refused(refusal) => self.count_refused(refusal),
+            }
             return;
         }
         match packet.protocol() {
@@ -56,7 +72,7 @@ impl Control {
                     self.answer_echo_v4(packet, &message, from, turn);
                 }
             }
-            TCP => {}
+            tcp::PROTOCOL => self.refuse_connection(&Packet::V4(*packet), packet.payload(), from, turn),
             UDP => self.report(Problem::NoPort, &Packet::V4(*packet), from, turn),
             _ => self.report(Problem::NoProtocol { at: 9 }, &Packet::V4(*packet), from, turn),
         }
@@ -79,14 +95,94 @@ impl Control {
         self.answer_echo(answer, packet.source().into(), from, turn);
     }
 
+    /// Says that there is no connection, and none to be had.
+    fn refuse_connection(&mut self, packet: &Packet<'_>, segment: &[u8], from: PortId, turn: &mut Turn<'_>) {
+        let (asker, asked) = (packet.source(), packet.destination());
+        let Ok(segment) = Segment::parse(segment, asker, asked) else { return };
+        let Some(reset) = segment.refused(asked, asker) else { return };
+        if !self.limits.allow(Class::Local, asker, turn.now) {
+            self.counts.icmp_limited += 1;
+            return;
+        }
+        let header = match (asked, asker) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => ipv4::Builder {
+                source,
+                destination,
+                protocol: tcp::PROTOCOL,
+                ttl: HOPS,
+                tos: 0,
+                identification: self.next_identification(),
+                dont_fragment: true,
+            }
+            .header(reset.len())
+            .map(|header| header.to_vec()),
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                ipv6::Builder { source, destination, next_header: tcp::PROTOCOL, hop_limit: HOPS }
+                    .header(reset.len())
+                    .map(|header| header.to_vec())
+            }
+            _ => None,
+        };
+        if let Some(header) = header {
+            self.counts.resets += 1;
+            self.originate([&header[..], &reset].concat(), asker, from, turn);
+        }
+    }
+
     fn deliver_v6(&mut self, packet: &Ipv6<'_>, from: PortId, frame: Header, turn: &mut Turn<'_>) {
-        if self.handle_ndp(from, packet, frame, turn) || is_martian_source_v6(packet.source()) {
-            return;
+        let is_from_somebody = !is_martian_source_v6(packet.source()) && !self.ports.own(packet.source().into());
+        match Fragment::of(packet) {
+            Some(fragment) if is_from_somebody => self.put_together_v6(packet, &fragment, from, turn),
+            Some(_) => {}
+            None if self.handle_ndp(from, packet, frame, turn) || !is_from_somebody => {}
+            None => self.take_v6(packet, from, turn),
         }
+    }
+
+    fn put_together_v6(&mut self, packet: &Ipv6<'_>, fragment: &Fragment<'_>, from: PortId, turn: &mut Turn<'_>) {
+        match self.reassembly.take_v6(packet, fragment, from, turn.now) {
+            Reassembled::Whole(whole) => {
+                // One header of fragments in another is nobody's honest work.
+                if let Ok(whole) = Ipv6::parse(&whole)
+                    && Fragment::of(&whole).is_none()
+                {
+                    self.take_v6(&whole, from, turn);
+                }
+            }
+            Reassembled::Waiting => {}
+            Reassembled::Refused(refusal) => {
+                self.count_refused(refusal);
+                // RFC 8200 section 4.5: the payload's length, in its two bytes from the fifth on, cannot be right.
+                if refusal == Refusal::Uneven {
+                    self.report(Problem::Malformed { at: 4 }, &Packet::V6(*packet), from, turn);
+                }
+            }
+        }
+    }
+
+    fn count_refused(&mut self, refusal: Refusal) {
+        match refusal {
+            Refusal::Overlap => self.counts.fragments_overlapping += 1,
+            Refusal::Full => self.counts.fragments_refused += 1,
+            Refusal::Uneven | Refusal::TooLong => self.counts.fragments_malformed += 1,
+        }
+    }
+
+    /// Gives up datagrams that did not become whole in time.
+    pub(crate) fn give_up_fragments(&mut self, turn: &mut Turn<'_>) {
+        while let Some(timed_out) = self.reassembly.next_due(turn.now) {
+            self.counts.fragments_timed_out += 1;
+            if let Some(TimedOut { first, from }) = timed_out
+                && let Some(first) = Packet::parse(&first)
+            {
+                self.report(Problem::NotWhole, &first, from, turn);
+            }
+        }
+    }
+
+    /// A whole IPv6 packet that is no neighbour discovery.
+    fn take_v6(&mut self, packet: &Ipv6<'_>, from: PortId, turn: &mut Turn<'_>) {
         let Some(upper) = extension::upper(packet) else { return };
-        if upper.fragment_offset.is_some() {
-            return;
-        }
         let packet_v6 = Packet::V6(*packet);
         // RFC 5095: where it leads after us is not for it to say.
         if let Some(at) = upper.routed_at {
@@ -101,7 +197,10 @@ impl Control {
                     self.answer_echo_v6(packet, &message, from, turn);
                 }
             }
-            TCP | NO_NEXT_HEADER => {}
+            tcp::PROTOCOL if !packet.destination().is_multicast() => {
+                self.refuse_connection(&packet_v6, upper.bytes, from, turn);
+            }
+            tcp::PROTOCOL | NO_NEXT_HEADER => {}
             UDP => self.report(Problem::NoPort, &packet_v6, from, turn),
             _ => self.report(Problem::NoProtocol { at: upper.protocol_at }, &packet_v6, from, turn),
         }
@@ -134,7 +233,7 @@ impl Control {
 
     fn answer_echo(&mut self, answer: Option<Vec<u8>>, asker: IpAddr, from: PortId, turn: &mut Turn<'_>) {
         let Some(answer) = answer else { return };
-        if !self.limits.allow_echo(turn.now) {
+        if !self.limits.allow(Class::Echo, asker, turn.now) {
             self.counts.icmp_limited += 1;
             return;
         }
@@ -143,5 +242,4 @@ impl Control {
     }
 }
 
-const TCP: u8 = 6;
 const UDP: u8 = 17;

@@ -36,6 +36,17 @@ impl<'a> Packet<'a> {
         }
     }
 
+    /// Where a packet comes from and goes, of which this is the beginning: its header is not checked.
+    pub(crate) fn addresses_of(beginning: &[u8]) -> Option<(IpAddr, IpAddr)> {
+        let v4 = |at: usize| beginning.get(at..)?.first_chunk().map(|octets: &[u8; 4]| IpAddr::from(*octets));
+        let v6 = |at: usize| beginning.get(at..)?.first_chunk().map(|octets: &[u8; 16]| IpAddr::from(*octets));
+        match beginning.first()? >> 4 {
+            4 => v4(12).zip(v4(16)),
+            6 => v6(8).zip(v6(24)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn source(&self) -> IpAddr {
         match self {
             Self::V4(packet) => packet.source().into(),

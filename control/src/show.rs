@@ -104,6 +104,7 @@ impl Control {
             entries: Some(self.routes.entry_counts()),
             rtstat: Some(self.route_stat()),
             events: Some(self.routes.events.counts()),
+            control: self.counts().named().map(|(name, count)| (name.to_owned(), count)).collect(),
             total: self.total_counts(),
             workers: self
                 .workers

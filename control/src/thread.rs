@@ -14,11 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use boundary::{PortId, Punt, WorkerLink, ring};
+use boundary::{PortId, WorkerLink, punt, ring};
 use control_api::{ApiError, ErrorKind};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use crate::control::{Control, Outbox};
+use crate::limit::TokenBucket;
 use crate::server::Asked;
 use crate::time::Timestamp;
 
@@ -95,6 +96,7 @@ pub fn run(
     // The first worker sends for all: frames of ours stay in order. Without any worker nothing leaves.
     let mut nowhere = Nowhere;
     let mut nap = SHORTEST_NAP;
+    let mut samples = TokenBucket::new(1, 5);
     if let Some(outbox) = outboxes.first_mut() {
         control.announce(Timestamp::ZERO + epoch.elapsed(), outbox);
     }
@@ -110,6 +112,7 @@ pub fn run(
         if is_last {
             control.take_leave(now, out);
         }
+        look_at_samples(&mut control, &mut punts, &mut samples, now);
         for outbox in &mut outboxes {
             control.frames_lost(std::mem::take(&mut outbox.lost));
         }
@@ -125,17 +128,26 @@ pub fn run(
 }
 
 /// Decides at most [`PUNTS_A_ROUND`] frames of each worker; whether there were any.
-fn take_punts(control: &mut Control, punts: &mut [ring::Receiver<Punt>], now: Timestamp, out: &mut dyn Outbox) -> bool {
+fn take_punts(control: &mut Control, punts: &mut [punt::Receiver], now: Timestamp, out: &mut dyn Outbox) -> bool {
     let mut is_busy = false;
-    for ring in punts {
+    for punts in punts {
         for _frame in 0..PUNTS_A_ROUND {
-            if ring.receive(|punt, frame| control.handle_punt(punt, frame, now, out)).is_none() {
+            if punts.receive(|punt, frame| control.handle_punt(punt, frame, now, out)).is_none() {
                 break;
             }
             is_busy = true;
         }
     }
     is_busy
+}
+
+/// Logs samples of martians, at most a few and then one a second: while nobody looks, workers take no more.
+fn look_at_samples(control: &mut Control, punts: &mut [punt::Receiver], limit: &mut TokenBucket, now: Timestamp) {
+    for punts in punts {
+        while punts.has_samples() && limit.take(now) {
+            punts.sample(|sample, frame| control.log_martian(sample, frame));
+        }
+    }
 }
 
 /// The requests that wait, at most [`REQUESTS_A_ROUND`]; naps until there is one, or for so long.

@@ -371,6 +371,10 @@ pub struct Stats {
     /// Who follows what happens, and what they were told; absent from a ferryd that does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<EventCounts>,
+    /// What the control thread did with the packets that workers left to it, and others it sent; absent from a ferryd that
+    /// does not tell.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub control: BTreeMap<String, u64>,
     /// All workers added up.
     pub total: Counts,
     /// Each of them.

@@ -53,7 +53,9 @@ fn show(stats: &Stats, paint: Paint) -> String {
         events.unwrap_or_default(),
         table.render(paint)
     );
-    for (what, reasons) in [("punted", &stats.total.punted), ("dropped", &stats.total.dropped)] {
+    let groups =
+        [("punted", &stats.total.punted), ("dropped", &stats.total.dropped), ("control thread", &stats.control)];
+    for (what, reasons) in groups {
         let mut table = Table::new([what, "packets"]);
         for (reason, packets) in reasons.iter().filter(|(_reason, packets)| **packets > 0) {
             table.row([word(reason), count(*packets)]);

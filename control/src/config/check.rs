@@ -25,8 +25,18 @@ use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Under, Work
 
 /// The configuration `draft` means, if nothing in it is wrong.
 pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config> {
-    let Draft { socket, dpdk, workers, ports: mut drafts, routes, neighbours, filters: filter_drafts, is_patchy } =
-        draft;
+    let Draft {
+        socket,
+        dpdk,
+        workers,
+        ports: mut drafts,
+        routes,
+        neighbours,
+        filters: filter_drafts,
+        icmp,
+        source_routes,
+        is_patchy,
+    } = draft;
     let workers = check_workers(workers, mistakes);
     // Workers poll the first so many ports: those with a device.
     drafts.sort_by_key(|draft| draft.vlan.is_some());
@@ -53,6 +63,8 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
         routes,
         neighbours,
         filters,
+        icmp,
+        source_routes,
     })
 }
 

@@ -18,11 +18,13 @@ use toml::de::{DeTable, DeValue};
 use super::Dpdk;
 use super::device::Device;
 use super::filter::{self, FilterDraft, PolicyDraft};
+use super::icmp;
 use super::link::{self, LinkSettings};
 use super::mistake::Mistake;
 use super::tap::{self, TapDraft};
 use super::value::{self, Value, closest, expected};
 use super::vlan::{self, VlanDraft};
+use crate::limits::IcmpLimits;
 
 /// What a file says, before anything in it is held against anything else.
 #[derive(Debug, Default)]
@@ -34,6 +36,8 @@ pub(super) struct Draft {
     pub(super) routes: Vec<RouteDraft>,
     pub(super) neighbours: Vec<NeighbourDraft>,
     pub(super) filters: Vec<FilterDraft>,
+    pub(super) icmp: IcmpLimits,
+    pub(super) source_routes: bool,
     /// Whether something about the ports was there and could not be read.
     pub(super) is_patchy: bool,
 }
@@ -108,9 +112,12 @@ pub(super) fn read(text: &str) -> (Draft, Vec<Mistake>) {
     let routes = file.tables("route", read_route);
     let neighbours = file.tables("neighbour", read_neighbour);
     let filters = file.tables("filter", filter::read_filter);
+    let icmp = file.table("icmp", icmp::read_limits).unwrap_or_default();
+    let source_routes = file.table("ip", |ip| ip.optional("source_routes", value::boolean)).flatten();
+    let source_routes = source_routes.is_some_and(Spanned::into_inner);
     file.refuse_unknown_keys();
     let socket = socket.map(Spanned::into_inner);
-    let draft = Draft { socket, dpdk, workers, ports, routes, neighbours, filters, is_patchy };
+    let draft = Draft { socket, dpdk, workers, ports, routes, neighbours, filters, icmp, source_routes, is_patchy };
     (draft, mistakes)
 }
 
@@ -312,6 +319,8 @@ impl<'a, 't> Section<'a, 't> {
         let name = match key {
             "api" => "`[api]`",
             "dpdk" => "`[dpdk]`",
+            "icmp" => "`[icmp]`",
+            "ip" => "`[ip]`",
             "worker" => "this worker",
             "port" => "this port",
             "neighbours" => "`[port.neighbours]`",

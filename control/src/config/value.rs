@@ -152,6 +152,11 @@ pub(super) fn core(value: &Value<'_>) -> Result<usize, Mistake> {
     number(value, 0..=MAX_CORE, "a core")
 }
 
+/// So many of something a second, or at once.
+pub(super) fn rate(value: &Value<'_>) -> Result<u32, Mistake> {
+    number(value, 1..=1_000_000, "a number")
+}
+
 pub(super) fn memory_mib(value: &Value<'_>) -> Result<u32, Mistake> {
     number(value, 16..=1 << 20, "an amount of MiB")
 }

@@ -4,7 +4,7 @@
 //!   control thread                                                   worker
 //!   --------------                                                   ------
 //!   Publisher<ForwardingState>  ---- snapshot, one store a batch --> Reader, one pin a turn
-//!   ring::Receiver<Punt>        <--- frames, with the reason ------- ring::Sender<Punt>
+//!   punt::Receiver              <--- frames, with the reason ------- punt::Sender
 //!   ring::Sender<PortId>        ---- frames, with the way out -----> ring::Receiver<PortId>
 //!   Counters                    <--- totals, at the end of a turn -- Tally
 //! ```
@@ -18,6 +18,7 @@ mod counters;
 mod group;
 pub mod policy;
 mod publish;
+pub mod punt;
 mod reason;
 pub mod ring;
 mod state;
@@ -26,7 +27,7 @@ pub use counters::{Counters, PortTotals, Tally, Totals};
 pub use group::{BUCKETS, Group, Share, scramble};
 pub use policy::Policy;
 pub use publish::{Publisher, Reader};
-pub use reason::{DropReason, PuntReason, Verdict};
+pub use reason::{DropReason, PuntClass, PuntReason, Verdict};
 pub use state::{Adjacency, ForwardingState, GroupId, Mtu, NextHop, PortId, PortState, Vlan};
 
 /// Why a frame went up a punt ring, and where it had come in.
@@ -41,7 +42,7 @@ pub struct Punt {
 /// How large the rings between the control thread and each worker are.
 #[derive(Debug, Clone, Copy)]
 pub struct RingSizes {
-    /// Frames a punt ring, and a ring back, can hold.
+    /// Frames a ring back can hold; each of the punt rings, one for each [`PuntClass`], holds a quarter of that.
     pub slots: usize,
     /// The longest frame that fits in a slot, in bytes.
     pub frame_len: usize,
@@ -59,7 +60,7 @@ pub struct WorkerEnd {
     /// The forwarding state, newest first.
     pub state: Reader<ForwardingState>,
     /// Where frames go that the worker cannot decide.
-    pub punts: ring::Sender<Punt>,
+    pub punts: punt::Sender,
     /// Frames that the control thread sends, and through which port.
     pub originated: ring::Receiver<PortId>,
     /// What the worker counts.
@@ -70,14 +71,14 @@ pub struct WorkerEnd {
 #[derive(Debug)]
 pub struct WorkerLink {
     /// Frames the worker could not decide.
-    pub punts: ring::Receiver<Punt>,
+    pub punts: punt::Receiver,
     /// Frames for the worker to send, and through which port.
     pub originate: ring::Sender<PortId>,
 }
 
 /// Both ends of everything that crosses, for as many workers as asked for and with `state` as the first snapshot.
 ///
-/// Allocates all it will ever use: two rings of `sizes` for each worker.
+/// Allocates all it will ever use: rings of `sizes` for each worker.
 pub fn connect(
     state: ForwardingState,
     workers: usize,
@@ -87,7 +88,7 @@ pub fn connect(
     let publisher = Publisher::new(state);
     let (mut links, mut counters, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     for _worker in 0..workers {
-        let (punts, punted) = ring::ring(sizes.slots, sizes.frame_len);
+        let (punts, punted) = punt::punts(sizes);
         let (originate, originated) = ring::ring(sizes.slots, sizes.frame_len);
         let (tally, counted) = Tally::new(ports);
         links.push(WorkerLink { punts: punted, originate });

@@ -98,8 +98,18 @@ reasons! {
         Multicast = "multicast",
         /// A route says to discard it in silence.
         Blackhole = "blackhole",
-        /// The ring to the control thread was full, or its slots too small for the frame.
-        PuntFull = "punt_full",
+        /// Too many frames about neighbours waited for the control thread, or this one was too long to wait.
+        PuntFullNeighbours = "punt_full_neighbours",
+        /// Too many frames of routing protocols waited for the control thread, or this one was too long to wait.
+        PuntFullRouting = "punt_full_routing",
+        /// Too many packets to our own addresses waited for the control thread, or this one was too long to wait.
+        PuntFullLocal = "punt_full_local",
+        /// Too many packets to be reported to their senders waited for the control thread, or this one was too long to wait.
+        PuntFullErrors = "punt_full_errors",
+        /// Too many packets longer than the link out waited for the control thread, or this one was too long to wait.
+        PuntFullTooBig = "punt_full_too_big",
+        /// Too many packets of other kinds waited for the control thread, or this one was too long to wait.
+        PuntFullOther = "punt_full_other",
         /// The port out had no room.
         TxFull = "tx_full",
     }
@@ -112,8 +122,12 @@ reasons! {
         Arp = "arp",
         /// It is IPv6 neighbour discovery, or other ICMPv6 to a group on the link.
         NeighbourDiscovery = "neighbour_discovery",
+        /// It is for one of our own addresses, and of a protocol that routers speak among themselves.
+        Routing = "routing",
         /// It is for one of our own addresses.
         Local = "local",
+        /// Its header has options (RFC 1812 5.3.13).
+        Options = "options",
         /// A filter of the port it came in through rejects it, and the sender is told (RFC 1812 5.3.9).
         Rejected = "rejected",
         /// It is for a group on the link, or for everybody, and the kernel has an interface on the port that hears it.
@@ -128,6 +142,61 @@ reasons! {
         Unresolved = "unresolved",
         /// It is longer than the link out can carry (RFC 1812 5.2.6, RFC 4443 3.2).
         TooBig = "too_big",
+    }
+}
+
+reasons! {
+    /// Which reasons share a way to the control thread, the urgent ones first.
+    PuntClass {
+        /// ARP and neighbour discovery: without them there are no neighbours.
+        Neighbours = "neighbours",
+        /// Protocols that routers speak among themselves.
+        Routing = "routing",
+        /// Packets to our own addresses.
+        Local = "local",
+        /// Packets to be reported to their senders.
+        Errors = "errors",
+        /// Packets longer than the link out: path MTU discovery hangs on them.
+        TooBig = "too_big",
+        /// Packets that take the slow way through the router: to neighbours not known yet, and with options.
+        Other = "other",
+    }
+}
+
+impl PuntReason {
+    /// The class it shares its way up with.
+    #[inline]
+    pub const fn class(self) -> PuntClass {
+        match self {
+            Self::Arp | Self::NeighbourDiscovery => PuntClass::Neighbours,
+            Self::Routing | Self::LinkGroup => PuntClass::Routing,
+            Self::Local => PuntClass::Local,
+            Self::Rejected | Self::TtlExpired | Self::NoRoute | Self::Unreachable => PuntClass::Errors,
+            Self::TooBig => PuntClass::TooBig,
+            Self::Unresolved | Self::Options => PuntClass::Other,
+        }
+    }
+}
+
+impl DropReason {
+    /// Whether a packet says by its addresses that somebody on the link is mistaken, or lies (RFC 1812 section 5.3.7).
+    #[inline]
+    pub const fn is_martian(self) -> bool {
+        matches!(self, Self::MartianSource | Self::MartianDestination | Self::SpoofedSource | Self::ReversePath)
+    }
+}
+
+impl PuntClass {
+    /// What a frame of it is counted as that there was no room for.
+    pub const fn no_room(self) -> DropReason {
+        match self {
+            Self::Neighbours => DropReason::PuntFullNeighbours,
+            Self::Routing => DropReason::PuntFullRouting,
+            Self::Local => DropReason::PuntFullLocal,
+            Self::Errors => DropReason::PuntFullErrors,
+            Self::TooBig => DropReason::PuntFullTooBig,
+            Self::Other => DropReason::PuntFullOther,
+        }
     }
 }
 

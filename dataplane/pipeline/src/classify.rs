@@ -9,7 +9,7 @@ use packet::ethernet::{self, EtherType};
 use packet::ipv4::{self, Ipv4};
 use packet::ipv6::{self, Ipv6};
 
-use crate::guard;
+use crate::{guard, local};
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +98,10 @@ fn ipv4(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool
     {
         return Class::Decided(verdict);
     }
+    // RFC 1812 5.3.13: nearly no packet has any, so they take the slow way.
+    if packet.header_len() != ipv4::MIN_HEADER_LEN {
+        return Class::Decided(Verdict::Punt(PuntReason::Options));
+    }
     let transit = Transit { hops_left: packet.ttl(), total_len: packet.total_len(), from_link_local: false };
     Class::Ipv4(destination, transit)
 }
@@ -138,7 +142,7 @@ fn ipv6(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool
     // RFC 4291 2.5.6: a link-local address is ours or nobody's beyond the link.
     if destination.is_unicast_link_local() {
         return match destination == port.link_local {
-            true => Class::Decided(Verdict::Punt(PuntReason::Local)),
+            true => Class::Decided(Verdict::Punt(local::reason(packet.bytes()))),
             false => drop(DropReason::LinkLocal),
         };
     }

@@ -10,6 +10,7 @@ use packet::ipv4::decrement_ttl;
 use packet::ipv6::decrement_hop_limit;
 
 use crate::classify::{Class, Transit, classify};
+use crate::local;
 use crate::port::{BURST, Frame};
 
 /// Decides the fate of one frame that came in through `ingress` and, if it is to be sent, rewrites it in place.
@@ -150,7 +151,7 @@ fn decide_in_order<'s>(
     };
     // RFC 1812 4.2.2.9: what is for us needs no hops left.
     if *next_hop == NextHop::Local {
-        return Err(Verdict::Punt(PuntReason::Local));
+        return Err(Verdict::Punt(local::reason(&frame[ethernet::HEADER_LEN..])));
     }
     // RFC 4291 2.5.6: a packet from a link-local source goes no further than this router.
     if transit.from_link_local {

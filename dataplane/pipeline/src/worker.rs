@@ -1,7 +1,8 @@
 //! A worker: the crank that turns packets in into packets out.
 
 use arrayvec::ArrayVec;
-use boundary::{DropReason, PortId, Punt, Tally, Verdict, Vlan, WorkerEnd, ring};
+use boundary::punt::Sample;
+use boundary::{DropReason, PortId, Punt, Tally, Verdict, Vlan, WorkerEnd, punt};
 
 use crate::forward::forward_burst;
 use crate::port::{BURST, Burst, Frame, Port};
@@ -117,7 +118,7 @@ fn part<F: Frame>(
     verdicts: &[Verdict],
     outward: &mut [Burst<F>],
     vlans: &mut Vlans<F>,
-    punts: &mut ring::Sender<Punt>,
+    punts: &mut punt::Sender,
     tally: &mut Tally,
 ) {
     let mut frames = burst.drain(..);
@@ -129,12 +130,19 @@ fn part<F: Frame>(
                 for frame in frames {
                     match punts.send(Punt { port: ingress, reason }, frame.bytes()) {
                         Ok(()) => tally.punted(reason),
-                        Err(_full) => tally.dropped(DropReason::PuntFull, 1),
+                        Err(no_room) => tally.dropped(no_room, 1),
                     }
                 }
             }
             Verdict::Drop(reason) => {
                 tally.dropped(reason, alike.len());
+                let mut frames = frames;
+                // One of several alike is enough to find out who it is.
+                if reason.is_martian()
+                    && let Some(frame) = frames.next()
+                {
+                    punts.show(Sample { port: ingress, reason }, frame.bytes());
+                }
                 frames.for_each(drop);
             }
             Verdict::Tagged => vlans.set_aside(frames),

@@ -70,12 +70,69 @@ fn a_port_without_room_costs_the_frame_and_counts_it() {
 
 #[test]
 fn a_full_punt_ring_costs_the_frame_and_counts_it() {
-    let mut scene = Scene::with_slots(2);
+    let mut scene = Scene::with_slots(8);
     scene.arrive((0..5).map(|_frame| to_us()));
     let totals = scene.run();
-    assert_eq!((totals.punted(), scene.drops(DropReason::PuntFull)), (2, 3));
+    assert_eq!((totals.punted(), scene.drops(DropReason::PuntFullLocal)), (2, 3));
     let punt = scene.link.punts.receive(|punt, bytes| (punt, bytes.to_vec()));
     assert_eq!(punt, Some((Punt { port: LEFT, reason: PuntReason::Local }, to_us().0)), "as it came in");
+}
+
+#[test]
+fn rfc_174_a_flood_to_the_router_leaves_arp_and_routing_their_way_up() {
+    let mut scene = Scene::with_slots(64);
+    let mut arp = to_us();
+    arp.0[12..14].copy_from_slice(&[0x08, 0x06]);
+    let mut bgp = to_us();
+    bgp.0[14 + 9] = 6;
+    bgp.0[34..38].copy_from_slice(&[0x80, 0, 0, 179]);
+    bgp.0[24..26].fill(0);
+    let sum = packet::checksum::checksum(&bgp.0[14..34]);
+    bgp.0[24..26].copy_from_slice(&sum.to_be_bytes());
+    let flood = (0..1000).map(|number| match number % 100 {
+        0 => arp.clone(),
+        1 => bgp.clone(),
+        _ => to_us(),
+    });
+    scene.arrive(flood);
+    let totals = scene.run();
+    let punted = |wanted| totals.punts().find(|(reason, _)| *reason == wanted).unwrap().1;
+    assert_eq!((punted(PuntReason::Arp), punted(PuntReason::Routing), punted(PuntReason::Local)), (10, 10, 16));
+    assert_eq!(scene.drops(DropReason::PuntFullLocal), 964);
+    let first = std::iter::from_fn(|| scene.link.punts.receive(|punt, _frame| punt.reason)).take(20);
+    assert!(first.into_iter().all(|reason| reason != PuntReason::Local), "and they are heard first");
+}
+
+#[test]
+fn rfc_038_a_martian_is_counted_and_a_sample_of_it_shown_with_who_sent_it() {
+    let mut scene = Scene::with_slots(8);
+    scene.arrive(
+        (0..1000).map(|number| frame(if number % 2 == 0 { "127.0.0.1" } else { "192.0.2.10" }, "198.51.100.7", 9, 8)),
+    );
+    scene.run();
+    assert_eq!(scene.drops(DropReason::MartianSource), 500);
+    let seen = std::iter::from_fn(|| scene.link.punts.sample(|sample, frame| (sample, frame.to_vec())));
+    let seen: Vec<_> = seen.collect();
+    assert_eq!(seen.len(), 8, "a few, however many there were");
+    let martian = frame("127.0.0.1", "198.51.100.7", 9, 8).0;
+    assert!(
+        seen.iter().all(|seen| *seen == (Sample { port: LEFT, reason: DropReason::MartianSource }, martian.clone()))
+    );
+}
+
+#[test]
+fn rfc_058_a_flood_of_packets_with_options_costs_plain_traffic_nothing() {
+    let mut scene = Scene::with_slots(64);
+    let mut optional = transit();
+    optional.0[14] = 0x46;
+    optional.0[34..38].copy_from_slice(&[1, 1, 1, 1]);
+    optional.0[24..26].fill(0);
+    let sum = packet::checksum::checksum(&optional.0[14..38]);
+    optional.0[24..26].copy_from_slice(&sum.to_be_bytes());
+    scene.arrive((0..1000).map(|number| if number % 10 == 0 { transit() } else { optional.clone() }));
+    let totals = scene.run();
+    assert_eq!(totals.transmitted(), 100, "every plain packet");
+    assert_eq!((totals.punted(), scene.drops(DropReason::PuntFullOther)), (16, 884));
 }
 
 #[test]
