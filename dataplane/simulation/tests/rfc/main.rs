@@ -3,9 +3,13 @@
 //! A test bears the number of the item of `docs/rfc-conformance.md` that it holds; `scripts/rfc-report` finds it by that.
 //! An item may have several tests, here or in other crates. The files are the sections of that list.
 
+mod answers;
+mod fragmentation;
 mod icmpv4;
 mod ipv4_header;
+mod ipv4_options;
 mod ipv6;
+mod ipv6_to_us;
 mod martians;
 mod operation;
 mod routing_state;
