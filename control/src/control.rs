@@ -338,7 +338,7 @@ impl Control {
         let Some(packet) = Packet::in_frame(header, payload) else { return };
         match punt.reason {
             PuntReason::Arp => {}
-            PuntReason::NeighbourDiscovery | PuntReason::Routing | PuntReason::Local => {
+            PuntReason::NeighbourDiscovery | PuntReason::Routing | PuntReason::Local | PuntReason::LinkGroup => {
                 self.deliver(packet, punt.port, header, turn);
             }
             PuntReason::Options => match packet {

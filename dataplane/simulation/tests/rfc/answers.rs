@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use simulation::{ALICE, BOB, Icmp, NOWHERE, ON_RIGHT, Outcome, Plan, RIGHT, Scene, udp};
+use simulation::{ALICE, BOB, Icmp, NOWHERE, ON_LEFT, ON_RIGHT, Outcome, Plan, RIGHT, Scene, udp};
 
 fn expiring() -> Vec<u8> {
     udp(ALICE.v4, BOB.v4).hops(1).of(8)
