@@ -3,6 +3,7 @@
 mod between_hosts;
 mod ferryd;
 mod lab;
+mod lengths;
 mod links;
 mod neighbours;
 mod over_captures;
