@@ -111,10 +111,13 @@ fn a_bird_on_ferry_s_port_and_one_on_the_link_are_peers_in_both_families() {
     for own in ["inet 192.0.2.1/24", "inet6 2001:db8:1::1/64", "state U"] {
         assert!(addresses.contains(own), "{own} in {addresses}");
     }
-    // The kernel asks its neighbour for an echo over ferry, and hears the answer.
+    // The kernel asks its neighbour for an echo over ferry, and hears the answer, once ferry knows that nobody else has
+    // the address.
     for far in ["192.0.2.10", "2001:db8:1::10"] {
-        let ping = lab.command(&daemons, &["ping", "-n", "-c", "2", "-i", "0.1", "-W", "20", far]).output().unwrap();
-        assert!(printed(&ping).contains(" 0% packet loss"), "{}\n{}", printed(&ping), ferryd.log());
+        let ping = ["ping", "-n", "-c", "2", "-i", "0.1", "-W", "1", far];
+        let ping = || printed(&lab.command(&daemons, &ping).output().expect("`ip` is there, or the lab would not be"));
+        let heard = patiently(|| ping().contains(" 0% packet loss").then_some(()));
+        assert!(heard.is_some(), "{}\n{}", ping(), ferryd.log());
     }
     let near = [("192.0.2.10", 65010), ("2001:db8:1::10", 65010)];
     let far = [("192.0.2.1", 65001), ("2001:db8:1::1", 65001)];
