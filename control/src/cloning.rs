@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use boundary::PortId;
 use control_api::{EventKind, MetricMask, Network, RouteEvent, RouteFlags};
 
 use crate::control::Control;
@@ -31,7 +32,7 @@ use crate::expiry::seconds;
 use crate::packets::Packet;
 use crate::rib::{Protocol, Way};
 use crate::route::{Facts, LookupFlags, Origin, RouteEntry, RouteRef};
-use crate::routes::{MAIN, Routes};
+use crate::routes::Routes;
 use crate::time::Timestamp;
 
 /// Most routes made from others, in all tables together.
@@ -400,18 +401,18 @@ impl Control {
     }
 
     /// Where a packet goes, by a route of its own if what leads there is a template.
-    pub(crate) fn way_of_packet(&mut self, packet: &Packet<'_>, now: Timestamp) -> Option<Way> {
-        let destination = packet.destination();
+    pub(crate) fn way_of_packet(&mut self, packet: &Packet<'_>, from: PortId, now: Timestamp) -> Option<Way> {
+        let (destination, fib) = (packet.destination(), self.routes.fib_of(from));
         let is_template = |entry: &Arc<RouteEntry>| entry.facts().is_template();
-        if !self.routes.towards(MAIN, destination).is_some_and(is_template) {
-            return self.routes.way(destination, packet.bytes());
+        if !self.routes.towards(fib, destination).is_some_and(is_template) {
+            return self.routes.way(fib, destination, packet.bytes());
         }
         if !self.resolves.take(now) {
             self.counts.resolves_refused += 1;
             return Some(Way::Blackhole);
         }
         let flags = LookupFlags::REPORT | LookupFlags::RESOLVE;
-        let found = self.routes.alloc(MAIN, destination, flags, RouteFlags::empty()).unwrap_or(None);
+        let found = self.routes.alloc(fib, destination, flags, RouteFlags::empty()).unwrap_or(None);
         found.map(|route| self.routes.passable(&route))
     }
 }

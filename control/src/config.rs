@@ -9,6 +9,13 @@
 //! huge_pages = "auto"                       # or "always", "never"
 //! args = ["--log-level=pmd:debug"]          # more arguments for DPDK, for experts
 //!
+//! [routing]                                 # optional, as is everything in it
+//! fibs = 3                                  # tables of routes there may be, numbered from 0; default: as many as can be
+//! add_addr_allfibs = false                  # whether ports' addresses have their routes in all tables, or in the port's
+//! seed = 7                                  # of how flows are divided among gateways; default: another in every run
+//! symmetric = false                         # whether both directions of a conversation are one flow
+//! addresses_only = false                    # whether ports and protocol are left out of it
+//!
 //! [[worker]]                                # optional; default: one, on the last core ferryd may run on
 //! core = 1
 //!
@@ -17,6 +24,7 @@
 //! device = "net_af_packet0,iface=veth0"     # a PCI address, or a virtual device with its arguments
 //! addresses = ["192.0.2.1/24", "2001:db8:1::1/64"]
 //! mtu = 1500                                # optional, as are the following
+//! fib = 1                                   # the table that packets from here are forwarded by; default: 0
 //! mac = "02:00:00:00:00:01"
 //! promiscuous = true
 //! reverse_path = "strict"                   # and more of what it asks of packets: see `filter.rs`
@@ -113,6 +121,9 @@ pub use link::{AdvertisedPrefix, AdvertisementSettings, LinkSettings, NeighbourS
 pub use mistake::{ConfigError, FileError, Mistake};
 pub use tap::Tap;
 
+use crate::multipath::Multipath;
+use crate::routes::Fibs;
+
 /// All that ferryd is told at its start.
 ///
 /// Only [`Config::load`] and [`Config::parse`] make one, so holding it proves what they check: at least one port and one
@@ -122,6 +133,7 @@ pub use tap::Tap;
 pub struct Config {
     socket: PathBuf,
     dpdk: Dpdk,
+    routing: Routing,
     workers: Vec<Worker>,
     ports: Vec<Port>,
     routes: Vec<Route>,
@@ -231,7 +243,12 @@ impl Config {
         Some(PortId(u16::try_from(place).expect("check refuses more than MAX_PORTS")))
     }
 
-    /// The static routes, each to a network of its own.
+    /// The tables, and how flows are divided.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// The static routes; several to the same network share.
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
@@ -254,6 +271,30 @@ impl Config {
     /// The filters that ports' policies name, by their ids.
     pub fn filters(&self) -> &[Filter] {
         &self.filters
+    }
+}
+
+/// The tables, and how flows are divided among several routes to one network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// How many tables there may be.
+    pub fibs: Fibs,
+    /// Whether the routes of ports' addresses are in all tables, or each in its port's.
+    pub add_addr_allfibs: bool,
+    /// The secret that flows are divided by; if absent, whoever starts makes one up.
+    pub seed: Option<u64>,
+    /// Whether both directions of a conversation are one flow.
+    pub symmetric: bool,
+    /// Whether ports and protocol are left out of it.
+    pub addresses_only: bool,
+}
+
+impl Routing {
+    /// How flows are divided; with this secret, unless the file has one.
+    pub fn multipath(&self, seed: u64) -> Multipath {
+        let mut multipath = Multipath::seeded(self.seed.unwrap_or(seed));
+        (multipath.flows.symmetric, multipath.flows.addresses_only) = (self.symmetric, self.addresses_only);
+        multipath
     }
 }
 
@@ -321,6 +362,8 @@ pub struct Port {
     pub tx_descriptors: Option<u16>,
     /// The interface that the kernel has on it.
     pub tap: Option<Tap>,
+    /// The table that what comes in through it is forwarded by.
+    pub fib: u16,
     /// What it does on its link.
     pub link: LinkSettings,
 }
@@ -343,6 +386,8 @@ pub struct Route {
     pub target: Target,
     /// What it gets beside others to the same destinations.
     pub weight: u32,
+    /// The table it is in.
+    pub fib: u16,
 }
 
 /// Where a static route leads.

@@ -28,7 +28,7 @@ use crate::reassembly::Reassembly;
 use crate::redirect::RedirectCounts;
 use crate::rib::{Protocol, Way};
 use crate::route::Facts;
-use crate::routes::{Fibs, MAIN, Routes};
+use crate::routes::{Fibs, Routes};
 use crate::tap::{Kernel, Taps};
 use crate::time::Timestamp;
 use crate::timers;
@@ -86,9 +86,14 @@ pub struct Setup {
     pub ports: Vec<PortInfo>,
     /// How many tables of routes there may be.
     pub fibs: Fibs,
+    /// The number of the table that what comes in through each port is forwarded by, by [`PortId`]; the main one, 0, for a
+    /// port that has no place here.
+    pub port_fibs: Vec<u16>,
+    /// Whether the routes of ports' addresses are in all tables, or each in its port's (`net.add_addr_allfibs`).
+    pub add_addr_allfibs: bool,
     /// How what goes to one network is divided among several routes.
     pub multipath: Multipath,
-    /// Static routes, of the main table.
+    /// Static routes.
     pub routes: Vec<config::Route>,
     /// How many timers of routes there may be.
     pub timers: timers::Limits,
@@ -118,8 +123,10 @@ impl Setup {
         };
         Self {
             ports: config.ports().iter().zip(states).map(port).collect(),
-            fibs: Fibs::default(),
-            multipath: Multipath::default(),
+            fibs: config.routing().fibs,
+            port_fibs: config.ports().iter().map(|port| port.fib).collect(),
+            add_addr_allfibs: config.routing().add_addr_allfibs,
+            multipath: config.routing().multipath(0),
             routes: config.routes().to_vec(),
             timers: timers::Limits::default(),
             neighbours: config.neighbours().to_vec(),
@@ -273,6 +280,8 @@ impl Control {
         let Setup {
             ports,
             fibs,
+            port_fibs,
+            add_addr_allfibs,
             multipath,
             routes,
             timers,
@@ -309,7 +318,8 @@ impl Control {
         };
         control.routes.timed = Timed::within(timers);
         control.create_service_queues();
-        control.add_port_routes();
+        control.routes.set_tables_of_ports(port_fibs);
+        control.add_port_routes(add_addr_allfibs);
         for config::Neighbour { port, address, mac } in neighbours {
             control.set_permanent(port, address, mac);
         }
@@ -490,15 +500,19 @@ impl Control {
     }
 
     /// The routes that follow from the ports' addresses.
-    fn add_port_routes(&mut self) {
+    fn add_port_routes(&mut self, are_in_all: bool) {
         let mut broadcasts = Vec::new();
         for (id, port) in self.ports.iter() {
+            let fib = self.routes.fib_of(id);
+            let fibs = if are_in_all { 0..self.routes.fibs().count() } else { fib..fib.saturating_add(1) };
             for own in &port.addresses {
                 let mut set = |network, protocol, leads| {
                     let mut facts = Facts::of(leads, network, protocol);
                     facts.ifa = Some(own.address());
                     facts.metrics.mtu = port.state.mtu.bytes().into();
-                    self.routes.set(MAIN, network, protocol, facts);
+                    for fib in fibs.clone() {
+                        self.routes.set(fib, network, protocol, facts);
+                    }
                 };
                 // Nobody's address would take the place of the default route (`rt_ifa_addlocal`).
                 if !own.address().is_unspecified() {

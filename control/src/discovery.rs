@@ -17,7 +17,6 @@ use crate::icmp::Problem;
 use crate::neighbours::{Due, Expired, Heard, Key, Origin};
 use crate::packets::Packet;
 use crate::rib::Way;
-use crate::routes::MAIN;
 
 impl Control {
     /// ARP came in (RFC 826, "packet reception").
@@ -54,7 +53,7 @@ impl Control {
             IpAddr::V4(_) => settings.proxy_arp,
             IpAddr::V6(_) => settings.proxy_nd.iter().any(|network| network.contains(address)),
         };
-        let is_elsewhere = || match self.routes.towards(MAIN, address).map(|entry| entry.way()) {
+        let is_elsewhere = || match self.routes.towards(self.routes.fib_of(port), address).map(|entry| entry.way()) {
             Some(Way::Link(other) | Way::Gateway(other, _)) => other != port,
             _ => false,
         };
@@ -178,7 +177,7 @@ impl Control {
     /// Whether the addresses of the port, or a route, say that `address` is on its link.
     pub(crate) fn can_be_neighbour(&self, address: IpAddr, port: PortId) -> bool {
         self.ports.port(port).can_have_neighbour(address)
-            || self.routes.sharing(MAIN, address).iter().any(|entry| entry.way() == Way::Link(port))
+            || self.routes.sharing(self.routes.fib_of(port), address).iter().any(|entry| entry.way() == Way::Link(port))
     }
 
     /// A neighbour's time has come: ask again, or give up and tell those who waited.

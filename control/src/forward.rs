@@ -26,7 +26,7 @@ impl Control {
         if destination.is_multicast() || is_link_local(destination) || !is_unicast_frame {
             return;
         }
-        let way = self.way_of_packet(&packet, turn.now);
+        let way = self.way_of_packet(&packet, from, turn.now);
         if matches!(way, Some(Way::Local | Way::Anycast)) {
             self.deliver(packet, from, frame, turn);
             return;
@@ -56,7 +56,7 @@ impl Control {
 
     /// Sends a packet of our own; one to a link-local address goes out of `port`, any other where the routes lead.
     pub(crate) fn originate(&mut self, packet: Vec<u8>, destination: IpAddr, port: PortId, turn: &mut Turn<'_>) {
-        let neighbour = match self.routes.way(destination, &packet) {
+        let neighbour = match self.routes.way(self.routes.fib_of(port), destination, &packet) {
             _ if is_link_local(destination) => (destination, port),
             Some(Way::Link(port)) => (destination, port),
             Some(Way::Gateway(port, gateway)) => (gateway, port),

@@ -136,11 +136,11 @@ impl Routes {
 
     /// Tells the next hops whether packets may go to a gateway.
     ///
-    /// A host on the link has the same next hop: what the main table leads to by itself is never cut off.
+    /// A host on the link has the same next hop: what the table of its port leads to by itself is never cut off.
     fn follow_gateway(&mut self, (address, port, _): Key) {
         let of_address = self.gateways.known.range((address, port, 0)..=(address, port, u16::MAX));
         let mut routes = of_address.map(|(_, gateway)| gateway.route.as_ref()).peekable();
-        let is_host = self.towards(MAIN, address).is_some_and(|entry| leads_over(entry, port));
+        let is_host = self.towards(self.fib_of(port), address).is_some_and(|entry| leads_over(entry, port));
         let is_used = routes.peek().is_some();
         let is_reached = is_host || routes.flatten().any(|route| leads_over(route, port));
         self.next_hops.cut_off(port, address, is_used && !is_reached);

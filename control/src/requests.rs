@@ -190,11 +190,11 @@ impl Control {
     }
 
     /// Adds a route of the configuration; one to the same network as another shares with it.
-    pub(crate) fn add_configured(&mut self, config::Route { to, target, weight }: config::Route) {
+    pub(crate) fn add_configured(&mut self, config::Route { to, target, weight, fib }: config::Route) {
         let mut facts = self.facts_of(to, target.into());
         facts.metrics.weight = weight;
-        self.inherit_mtu(MAIN, &mut facts);
-        self.put(MAIN, to, facts, Place::Beside);
+        self.inherit_mtu(fib, &mut facts);
+        self.put(fib, to, facts, Place::Beside);
     }
 
     pub(crate) fn set_static(&mut self, network: Network, leads: Way) {

@@ -154,9 +154,10 @@ impl<A: Address> Table<A>
 where
     Network: From<Prefix<A>>,
 {
-    /// A table beside that, which is only asked.
-    pub(crate) fn beside(fib: u16) -> Self {
-        Self { fib, forwarding: None, ..Self::default() }
+    /// A table beside that; whether workers forward by it, or it is only asked.
+    pub(crate) fn beside(fib: u16, is_forwarded_by: bool) -> Self {
+        let table = Self { fib, ..Self::default() };
+        if is_forwarded_by { table } else { Self { forwarding: None, ..table } }
     }
 
     /// Adds a route, or puts it in place of the protocol's routes there were, which are no longer up.

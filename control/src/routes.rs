@@ -3,7 +3,8 @@
 //! This is the one place where forwarding changes. A route or a neighbour changes here at once, for the control thread's
 //! own questions; workers see everything since the last [`Routes::publish`] together, or nothing of it.
 //!
-//! Workers forward by table 0. Any other is made when its first route is, and only asked.
+//! Workers forward by table 0, and what comes in through a port with a table of its own by that. Any other is made when its
+//! first route is, and only asked.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -30,6 +31,9 @@ pub struct Routes {
     main: Tables,
     /// Those beside the main table, by number.
     others: BTreeMap<u16, Tables>,
+    /// The tables of ports, by [`PortId`]; a port that has no place here has the main one.
+    of_ports: Vec<u16>,
+    other_tables: Arc<[Option<boundary::Tables>]>,
     fibs: Fibs,
     pub(crate) next_hops: NextHops,
     pub(crate) multipath: Multipath,
@@ -105,6 +109,8 @@ impl Routes {
         Self {
             main: Tables::default(),
             others: BTreeMap::new(),
+            of_ports: Vec::new(),
+            other_tables: Arc::from([]),
             fibs,
             next_hops: NextHops::default(),
             multipath,
@@ -125,6 +131,19 @@ impl Routes {
     /// How many tables there may be.
     pub fn fibs(&self) -> Fibs {
         self.fibs
+    }
+
+    /// Lets workers forward what comes in through each port by the table of this number. It is said before there is any
+    /// route, and stays.
+    pub(crate) fn set_tables_of_ports(&mut self, fibs: Vec<u16>) {
+        let others = fibs.iter().filter(|fib| **fib != MAIN).map(|fib| (*fib, Tables::beside(*fib, true)));
+        self.others.extend(others);
+        self.of_ports = fibs;
+    }
+
+    /// The number of the table that what comes in through a port is forwarded by.
+    pub(crate) fn fib_of(&self, port: PortId) -> u16 {
+        self.of_ports.get(port.index()).copied().unwrap_or(MAIN)
     }
 
     /// Adds a route to a table, or puts it in place of the protocol's routes there were.
@@ -337,9 +356,9 @@ impl Routes {
         self.paths_towards(fib, address).map(Paths::first)
     }
 
-    /// Where `packet`, which goes to `address`, goes.
-    pub(crate) fn way(&self, address: IpAddr, packet: &[u8]) -> Option<Way> {
-        self.of_packet(MAIN, address, packet).map(|entry| self.passable(entry))
+    /// Where `packet`, which goes to `address`, goes by a table.
+    pub(crate) fn way(&self, fib: u16, address: IpAddr, packet: &[u8]) -> Option<Way> {
+        self.of_packet(fib, address, packet).map(|entry| self.passable(entry))
     }
 
     /// Every route of a table, IPv4 first, in the order of networks.
@@ -402,7 +421,7 @@ impl Routes {
 
     /// The tables of this number, made if need be.
     fn made(&mut self, fib: u16) -> &mut Tables {
-        if fib == MAIN { &mut self.main } else { self.others.entry(fib).or_insert_with(|| Tables::beside(fib)) }
+        if fib == MAIN { &mut self.main } else { self.others.entry(fib).or_insert_with(|| Tables::beside(fib, false)) }
     }
 
     /// A route has left its table: its next hop is free, and its memory once nobody needs it.
@@ -414,8 +433,9 @@ impl Routes {
         self.leave_gateway(entry.fib(), entry.facts().leads);
         self.doubt_gateways(entry.fib(), entry.prefix());
         self.expiry.forget(&entry);
-        // Workers know the main table alone, as of the next state that is published.
-        let generation = if entry.fib() == MAIN { self.generation() + 1 } else { 0 };
+        // Workers know the tables they forward by, as of the next state that is published.
+        let is_known = entry.fib() == MAIN || self.of_ports.contains(&entry.fib());
+        let generation = if is_known { self.generation() + 1 } else { 0 };
         self.trash.take(entry, generation);
         if self.trash.is_full() {
             self.trash.empty(self.publisher.oldest().generation);
@@ -430,11 +450,10 @@ impl Routes {
 
     /// A neighbour answers no more: what goes to it waits until it is found again.
     pub(crate) fn neighbour_lost(&mut self, address: IpAddr, port: PortId) {
-        let lost = match address {
-            IpAddr::V4(address) => self.main.ipv4.host_lost(address, port),
-            IpAddr::V6(address) => self.main.ipv6.host_lost(address, port),
-        };
-        if let Some(id) = lost {
+        self.others.values_mut().for_each(|tables| {
+            tables.host_lost(address, port);
+        });
+        if let Some(id) = self.main.host_lost(address, port) {
             self.next_hops.set(id, NextHop::Unresolved(port));
             self.next_hops.release(id);
         }
@@ -450,26 +469,32 @@ impl Routes {
 
     fn host_found(&mut self, address: IpAddr, port: PortId) -> lpm::NextHopId {
         let id = self.next_hops.hold(Key::Neighbour(port, address));
-        match address {
-            IpAddr::V4(address) => self.main.ipv4.host_found(address, port, id),
-            IpAddr::V6(address) => self.main.ipv6.host_found(address, port, id),
-        }
+        std::iter::once(&mut self.main).chain(self.others.values_mut()).for_each(|tables| match address {
+            IpAddr::V4(address) => tables.ipv4.host_found(address, port, id),
+            IpAddr::V6(address) => tables.ipv6.host_found(address, port, id),
+        });
         id
     }
 
     /// Shows workers everything that changed since the last time, at once; does nothing when nothing did.
     pub(crate) fn publish(&mut self) {
         self.resolve_gateways();
-        let Tables { ipv4, ipv6 } = &mut self.main;
         let are_ports_other = std::mem::take(&mut self.are_ports_other);
-        if !ipv4.is_changed() && !ipv6.is_changed() && !self.next_hops.is_changed() && !are_ports_other {
+        let are_others_changed = self.others.values().any(Tables::are_changed);
+        let is_same = !self.main.are_changed() && !are_others_changed && !self.next_hops.is_changed();
+        if is_same && !are_ports_other {
             return;
         }
+        if are_others_changed {
+            self.other_tables = self.of_ports.iter().map(|fib| Some(self.others.get_mut(fib)?.forwarding())).collect();
+        }
+        let boundary::Tables { ipv4, ipv6 } = self.main.forwarding();
         let current = self.publisher.current();
         self.publisher.publish(ForwardingState {
             generation: current.generation + 1,
-            ipv4: ipv4.forwarding(),
-            ipv6: ipv6.forwarding(),
+            ipv4,
+            ipv6,
+            other_tables: Arc::clone(&self.other_tables),
             next_hops: self.next_hops.share(),
             groups: self.next_hops.share_groups(),
             flows: self.multipath.flows,
@@ -493,8 +518,23 @@ impl Routes {
 }
 
 impl Tables {
-    fn beside(fib: u16) -> Self {
-        Self { ipv4: Table::beside(fib), ipv6: Table::beside(fib) }
+    fn beside(fib: u16, is_forwarded_by: bool) -> Self {
+        Self { ipv4: Table::beside(fib, is_forwarded_by), ipv6: Table::beside(fib, is_forwarded_by) }
+    }
+
+    fn are_changed(&self) -> bool {
+        self.ipv4.is_changed() || self.ipv6.is_changed()
+    }
+
+    fn forwarding(&mut self) -> boundary::Tables {
+        boundary::Tables { ipv4: self.ipv4.forwarding(), ipv6: self.ipv6.forwarding() }
+    }
+
+    fn host_lost(&mut self, address: IpAddr, port: PortId) -> Option<lpm::NextHopId> {
+        match address {
+            IpAddr::V4(address) => self.ipv4.host_lost(address, port),
+            IpAddr::V6(address) => self.ipv6.host_lost(address, port),
+        }
     }
 }
 

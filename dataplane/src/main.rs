@@ -7,6 +7,7 @@ mod ports;
 mod taps;
 mod workers;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -90,7 +91,9 @@ fn run(path: &Path) -> Result<(), StartError> {
     let epoch = Instant::now();
     let taps = Taps::start(&config, &ports.states).map_err(|(port, error)| StartError::Tap { port, error })?;
     let kernel = taps.map(|taps| Box::new(taps) as Box<dyn Kernel>);
-    let setup = Setup { kernel, ..Setup::new(&config, ports.states.iter().copied()) };
+    // Routers in a row that divided flows alike would leave the second nothing to divide.
+    let multipath = config.routing().multipath(RandomState::new().hash_one(epoch));
+    let setup = Setup { kernel, multipath, ..Setup::new(&config, ports.states.iter().copied()) };
     let mut control =
         Control::new(setup, publisher, workers::shown(&cores, &counters), Box::new(ports), Timestamp::ZERO);
     // A clock before 1970 is not set; routes then expire by it as it is.

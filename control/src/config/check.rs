@@ -22,12 +22,14 @@ use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, ViaDraft, Worker
 use super::tap::check_taps;
 use super::vlan::check_vlans;
 use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Under, Worker};
+use crate::routes::Fibs;
 
 /// The configuration `draft` means, if nothing in it is wrong.
 pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config> {
     let Draft {
         socket,
         dpdk,
+        routing,
         workers,
         ports: mut drafts,
         routes,
@@ -44,6 +46,9 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
     let ports = Ports::new(&drafts, is_patchy);
     check_vlans(&drafts, &ports, mistakes);
     check_taps(&drafts, mistakes);
+    let ports_fibs = drafts.iter().filter_map(|draft| draft.fib.as_ref());
+    let fibs = ports_fibs.chain(routes.iter().filter_map(|draft| draft.fib.as_ref()));
+    mistakes.extend(fibs.filter_map(|fib| no_table(fib, routing.fibs)));
     let routes = check_routes(&routes, &ports, mistakes);
     let neighbours = check_neighbours(&neighbours, &ports, mistakes);
     let filters = filter::check_filters(&filter_drafts, mistakes);
@@ -54,6 +59,7 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
     Some(Config {
         socket: socket.unwrap_or_else(|| PathBuf::from(control_api::DEFAULT_SOCKET)),
         dpdk,
+        routing,
         workers,
         ports: drafts
             .iter()
@@ -207,6 +213,7 @@ fn port(draft: &PortDraft, policy: Policy, ports: &Ports<'_>, drafts: &[PortDraf
         rx_descriptors: draft.rx_descriptors,
         tx_descriptors: draft.tx_descriptors,
         tap: draft.tap.tap(draft.name.as_ref()?.get_ref()).ok()?,
+        fib: draft.fib.as_ref().map_or(0, |fib| *fib.get_ref()),
         link,
     })
 }
@@ -216,7 +223,7 @@ fn check_routes(drafts: &[RouteDraft], ports: &Ports<'_>, mistakes: &mut Vec<Mis
     let mut routes = Vec::with_capacity(drafts.len());
     for draft in drafts {
         if let Some(to) = &draft.to {
-            if let Err(first) = once.insert(*to.get_ref(), to.span()) {
+            if let Err(first) = once.insert((*to.get_ref(), fib_of(draft)), to.span()) {
                 let message = format!("there are two routes to {}", to.get_ref());
                 let mistake = Mistake::new(to.span(), message, "and this one").also(first, "this one");
                 mistakes.push(mistake.help("keep one of them"));
@@ -226,13 +233,28 @@ fn check_routes(drafts: &[RouteDraft], ports: &Ports<'_>, mistakes: &mut Vec<Mis
         }
         match targets(draft, ports) {
             Ok(targets) => {
-                let route = |(target, weight)| draft.to.as_ref().map(|to| Route { to: *to.get_ref(), target, weight });
+                let fib = fib_of(draft);
+                let route =
+                    |(target, weight)| draft.to.as_ref().map(|to| Route { to: *to.get_ref(), target, weight, fib });
                 routes.extend(targets.into_iter().filter_map(route));
             }
             Err(mistake) => mistakes.push(mistake),
         }
     }
     routes
+}
+
+/// What is wrong with the number of a table if there are so many.
+fn no_table(fib: &Spanned<u16>, fibs: Fibs) -> Option<Mistake> {
+    if fibs.has(*fib.get_ref()) {
+        return None;
+    }
+    let message = format!("there is no table {}: the last one is {}", fib.get_ref(), fibs.count() - 1);
+    Some(Mistake::new(fib.span(), message, "here").help("write a larger `fibs` in [routing], or another number here"))
+}
+
+fn fib_of(draft: &RouteDraft) -> u16 {
+    draft.fib.as_ref().map_or(0, |fib| *fib.get_ref())
 }
 
 /// What is wrong with a route to `to` if no packet to there ever leaves its link.

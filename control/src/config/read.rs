@@ -15,7 +15,6 @@ use packet::ethernet::MacAddr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Dpdk;
 use super::device::Device;
 use super::filter::{self, FilterDraft, PolicyDraft};
 use super::icmp;
@@ -24,6 +23,7 @@ use super::mistake::Mistake;
 use super::tap::{self, TapDraft};
 use super::value::{self, Value, closest, expected};
 use super::vlan::{self, VlanDraft};
+use super::{Dpdk, Routing};
 use crate::limits::IcmpLimits;
 
 /// What a file says, before anything in it is held against anything else.
@@ -31,6 +31,7 @@ use crate::limits::IcmpLimits;
 pub(super) struct Draft {
     pub(super) socket: Option<PathBuf>,
     pub(super) dpdk: Dpdk,
+    pub(super) routing: Routing,
     pub(super) workers: Vec<WorkerDraft>,
     pub(super) ports: Vec<PortDraft>,
     pub(super) routes: Vec<RouteDraft>,
@@ -62,6 +63,7 @@ pub(super) struct PortDraft {
     pub(super) directed_broadcast: bool,
     pub(super) rx_descriptors: Option<u16>,
     pub(super) tx_descriptors: Option<u16>,
+    pub(super) fib: Option<Spanned<u16>>,
     pub(super) link: LinkSettings,
 }
 
@@ -74,6 +76,7 @@ pub(super) struct RouteDraft {
     pub(super) dev: Option<Spanned<String>>,
     pub(super) blackhole: Option<Range<usize>>,
     pub(super) unreachable: Option<Range<usize>>,
+    pub(super) fib: Option<Spanned<u16>>,
     /// Whether one of these was there and could not be read.
     pub(super) is_patchy: bool,
 }
@@ -105,6 +108,7 @@ pub(super) fn read(text: &str) -> (Draft, Vec<Mistake>) {
     let mut file = Section::new("the file", document.get_ref(), 0..0, &mut mistakes);
     let socket = file.table("api", |api| api.optional("socket", value::socket_path)).flatten();
     let dpdk = file.table("dpdk", read_dpdk).unwrap_or_default();
+    let routing = file.table("routing", read_routing).unwrap_or_default();
     let workers = file.tables("worker", read_worker);
     let before_ports = file.mistakes.len();
     let ports = file.tables("port", read_port);
@@ -117,7 +121,19 @@ pub(super) fn read(text: &str) -> (Draft, Vec<Mistake>) {
     let source_routes = source_routes.is_some_and(Spanned::into_inner);
     file.refuse_unknown_keys();
     let socket = socket.map(Spanned::into_inner);
-    let draft = Draft { socket, dpdk, workers, ports, routes, neighbours, filters, icmp, source_routes, is_patchy };
+    let draft = Draft {
+        socket,
+        dpdk,
+        routing,
+        workers,
+        ports,
+        routes,
+        neighbours,
+        filters,
+        icmp,
+        source_routes,
+        is_patchy,
+    };
     (draft, mistakes)
 }
 
@@ -126,6 +142,17 @@ fn read_dpdk(dpdk: &mut Section<'_, '_>) -> Dpdk {
         memory_mib: dpdk.optional("memory_mib", value::memory_mib).map(Spanned::into_inner),
         huge_pages: dpdk.optional("huge_pages", value::huge_pages).map(Spanned::into_inner).unwrap_or_default(),
         args: dpdk.list("args", value::argument).into_iter().map(Spanned::into_inner).collect(),
+    }
+}
+
+fn read_routing(routing: &mut Section<'_, '_>) -> Routing {
+    let is_set = |said: Option<Spanned<bool>>| said.is_some_and(Spanned::into_inner);
+    Routing {
+        fibs: routing.optional("fibs", value::fibs).map(Spanned::into_inner).unwrap_or_default(),
+        add_addr_allfibs: is_set(routing.optional("add_addr_allfibs", value::boolean)),
+        seed: routing.optional("seed", value::seed).map(Spanned::into_inner),
+        symmetric: is_set(routing.optional("symmetric", value::boolean)),
+        addresses_only: is_set(routing.optional("addresses_only", value::boolean)),
     }
 }
 
@@ -151,6 +178,7 @@ fn read_port(port: &mut Section<'_, '_>) -> PortDraft {
         directed_broadcast: port.optional("directed_broadcast", value::boolean).is_some_and(Spanned::into_inner),
         rx_descriptors: descriptors(port, "rx_descriptors"),
         tx_descriptors: descriptors(port, "tx_descriptors"),
+        fib: port.optional("fib", value::fib),
         tap: TapDraft { tap: port.optional("tap", tap::wanted), netns: port.optional("tap_netns", tap::netns) },
         link: LinkSettings {
             neighbours: port.table("neighbours", link::read_neighbours).unwrap_or_default(),
@@ -179,6 +207,7 @@ fn read_route(route: &mut Section<'_, '_>) -> RouteDraft {
         dev: route.optional("dev", value::word),
         blackhole: flag(route.optional("blackhole", value::boolean)),
         unreachable: flag(route.optional("unreachable", value::boolean)),
+        fib: route.optional("fib", value::fib),
         is_patchy: route.mistakes.len() > before,
     }
 }
@@ -321,6 +350,7 @@ impl<'a, 't> Section<'a, 't> {
             "dpdk" => "`[dpdk]`",
             "icmp" => "`[icmp]`",
             "ip" => "`[ip]`",
+            "routing" => "`[routing]`",
             "worker" => "this worker",
             "port" => "this port",
             "neighbours" => "`[port.neighbours]`",

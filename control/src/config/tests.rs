@@ -111,6 +111,7 @@ fn everything_a_file_can_say_is_understood() {
             rx_descriptors: Some(1024),
             tx_descriptors: Some(512),
             tap: None,
+            fib: 0,
             link: LinkSettings {
                 neighbours: NeighbourSettings {
                     resolution_rate: 50,
@@ -165,6 +166,25 @@ fn a_route_may_have_several_gateways_that_share() {
     let shown: Vec<_> = config.routes().iter().map(|route| (route.target, route.weight)).collect();
     let via = |gateway: &str| Target::Via { gateway: gateway.parse().unwrap(), port: PortId(0) };
     assert_eq!(shown, [(via("192.0.2.2"), 1), (via("192.0.2.3"), 2)]);
+}
+
+// holds S2.02
+#[test]
+fn fb_05_the_file_says_how_many_tables_there_are_and_which_one_a_port_has() {
+    let with = |routing: &str, port: &str| {
+        let text = format!("[routing]\n{routing}\n[[port]]\nname = \"left\"\ndevice = \"net_null0\"\n{port}\n");
+        Config::parse("ferry.toml", &text)
+    };
+    let config = with("fibs = 3\nadd_addr_allfibs = true\nseed = 7\nsymmetric = true", "fib = 2").unwrap();
+    assert_eq!((config.routing().fibs.count(), config.routing().add_addr_allfibs), (3, true));
+    assert_eq!(config.ports()[0].fib, 2);
+    let flows = config.routing().multipath(9).flows;
+    assert_eq!((flows.seed, flows.symmetric, flows.addresses_only), (7, true, false));
+    assert_eq!(with("fibs = 0", "").unwrap().routing().fibs.count(), 1);
+    let error = with("fibs = 70000", "").unwrap_err().report(false);
+    assert!(error.contains("70000 tables are more than there can be: the limit is 65535"), "{error}");
+    let error = with("fibs = 3", "fib = 3").unwrap_err().report(false);
+    assert!(error.contains("there is no table 3: the last one is 2"), "{error}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use toml::de::DeValue;
 use super::HugePages;
 use super::device::{Device, DeviceError};
 use super::mistake::Mistake;
+use crate::routes::Fibs;
 
 /// A value as it stands in the file.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -142,6 +143,21 @@ pub(super) fn descriptors(value: &Value<'_>) -> Result<u16, Mistake> {
             .help(format!("write {below} or {above}")));
     }
     Ok(count)
+}
+
+/// A number of tables: none is one all the same.
+pub(super) fn fibs(value: &Value<'_>) -> Result<Fibs, Mistake> {
+    let count = number(value, 0..=u32::MAX, "a number of tables")?;
+    Fibs::new(count).map_err(|error| Mistake::new(value.span(), error.to_string(), "too many"))
+}
+
+/// The number of a table.
+pub(super) fn fib(value: &Value<'_>) -> Result<u16, Mistake> {
+    number(value, 0..=Fibs::MAX.count() - 1, "the number of a table")
+}
+
+pub(super) fn seed(value: &Value<'_>) -> Result<u64, Mistake> {
+    number(value, 0..=u64::MAX, "a seed")
 }
 
 pub(super) fn weight(value: &Value<'_>) -> Result<u32, Mistake> {

@@ -213,6 +213,17 @@ impl Scene {
         id.map(|id| *state.next_hop(id))
     }
 
+    /// What workers do with a packet to `address` that comes in through `port`.
+    pub(crate) fn fate_from(&mut self, port: PortId, address: IpAddr) -> Option<NextHop> {
+        let state = self.state.pin();
+        let (ipv4, ipv6) = state.tables(port);
+        let id = match address {
+            IpAddr::V4(address) => ipv4.lookup(address),
+            IpAddr::V6(address) => ipv6.lookup(address),
+        };
+        id.map(|id| *state.next_hop(id))
+    }
+
     /// Where workers send flows to `address`, and how many of a group's buckets go there; of a single next hop, all.
     pub(crate) fn divided(&mut self, address: IpAddr) -> Vec<(NextHop, usize)> {
         let fate = self.fate(address);

@@ -28,7 +28,7 @@ pub use group::{BUCKETS, Group, Share, scramble};
 pub use policy::Policy;
 pub use publish::{Publisher, Reader};
 pub use reason::{DropReason, PuntClass, PuntReason, Verdict};
-pub use state::{Adjacency, ForwardingState, GroupId, Mtu, NextHop, PortId, PortState, Vlan};
+pub use state::{Adjacency, ForwardingState, GroupId, Mtu, NextHop, PortId, PortState, Tables, Vlan};
 
 /// Why a frame went up a punt ring, and where it had come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

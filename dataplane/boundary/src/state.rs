@@ -65,6 +65,8 @@ pub struct ForwardingState {
     pub ipv4: Fib<Ipv4Addr>,
     /// Where IPv6 destinations go.
     pub ipv6: Fib<Ipv6Addr>,
+    /// The tables of ports that do not forward by those two, by [`PortId`]; a port that has no place here does.
+    pub other_tables: Arc<[Option<Tables>]>,
     /// What the tables' next hops mean. Every [`NextHopId`] in a table has its place here.
     pub next_hops: Arc<[NextHop]>,
     /// Next hops that share. Every [`GroupId`] of a next hop has its place here.
@@ -84,6 +86,7 @@ impl ForwardingState {
             generation: 0,
             ipv4: FibWriter::default().snapshot(),
             ipv6: FibWriter::default().snapshot(),
+            other_tables: Arc::from([]),
             next_hops: Arc::from([]),
             groups: Arc::from([]),
             flows: FlowHash::default(),
@@ -95,6 +98,15 @@ impl ForwardingState {
     /// The same with these filters, in the order of their ids.
     pub fn with_filters(self, filters: impl IntoIterator<Item = Filter>) -> Self {
         Self { filters: filters.into_iter().collect(), ..self }
+    }
+
+    /// The tables that packets from `port` are forwarded by.
+    #[inline]
+    pub fn tables(&self, port: PortId) -> (&Fib<Ipv4Addr>, &Fib<Ipv6Addr>) {
+        match self.other_tables.get(port.index()) {
+            Some(Some(tables)) => (&tables.ipv4, &tables.ipv6),
+            Some(None) | None => (&self.ipv4, &self.ipv6),
+        }
     }
 
     /// What the tables' `id` means.
@@ -132,6 +144,15 @@ impl ForwardingState {
     pub fn filter(&self, id: FilterId) -> &Filter {
         &self.filters[usize::from(id.0)]
     }
+}
+
+/// A table of each family.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// Where IPv4 destinations go.
+    pub ipv4: Fib<Ipv4Addr>,
+    /// Where IPv6 destinations go.
+    pub ipv6: Fib<Ipv6Addr>,
 }
 
 /// A port, as far as forwarding knows it.

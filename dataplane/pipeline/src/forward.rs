@@ -18,13 +18,12 @@ use crate::port::{BURST, Frame};
 /// This is the meaning of forwarding, one packet at a time. [`forward_burst`] is the fast way to the same answer. A frame
 /// that is not to be sent keeps its bytes as they came.
 pub fn forward<F: Frame>(state: &ForwardingState, ingress: PortId, frame: &mut F) -> Verdict {
+    let (ipv4, ipv6) = state.tables(ingress);
     match class_of(state, ingress, frame) {
         Class::Decided(verdict) => verdict,
-        Class::Ipv4(destination, transit) => {
-            send_on(state, frame, transit, state.ipv4.lookup(destination), decrement_ttl)
-        }
+        Class::Ipv4(destination, transit) => send_on(state, frame, transit, ipv4.lookup(destination), decrement_ttl),
         Class::Ipv6(destination, transit) => {
-            send_on(state, frame, transit, state.ipv6.lookup(destination), decrement_hop_limit)
+            send_on(state, frame, transit, ipv6.lookup(destination), decrement_hop_limit)
         }
     }
 }
@@ -55,8 +54,9 @@ pub fn forward_burst<F: Frame>(
 
     let mut hops_ipv4 = [None; BURST];
     let mut hops_ipv6 = [None; BURST];
-    state.ipv4.lookup_burst(&ipv4, &mut hops_ipv4);
-    state.ipv6.lookup_burst(&ipv6, &mut hops_ipv6);
+    let (table_ipv4, table_ipv6) = state.tables(ingress);
+    table_ipv4.lookup_burst(&ipv4, &mut hops_ipv4);
+    table_ipv6.lookup_burst(&ipv6, &mut hops_ipv6);
 
     let mut hops_ipv4 = hops_ipv4.into_iter();
     let mut hops_ipv6 = hops_ipv6.into_iter();

@@ -286,6 +286,7 @@ fn a_route_of_the_configuration_may_have_several_gateways() {
         to: NETWORK.parse().unwrap(),
         target: config::Target::Via { gateway: ip(&format!("192.0.2.{}", number + 10)), port: LEFT },
         weight,
+        fib: 0,
     };
     let mut scene = Scene::with(Setup { routes: vec![by(1, 1), by(2, 3)], ..setup() });
     assert!(near(&shares(&mut scene), &[(1, 25), (2, 75)]));

@@ -1,5 +1,6 @@
 //! FB: tables by number.
 
+use boundary::NextHop;
 use control::Fibs;
 use control_api::{ErrorKind, Verb};
 
@@ -70,4 +71,48 @@ fn a_table_is_made_by_its_first_route_and_kept() {
     let entries = stats.entries.unwrap();
     assert_eq!((entries.tables, entries.trash), (3, 0));
     assert_eq!(entries.references, u64::try_from(entries.gateways).unwrap(), "held by nobody else");
+}
+
+/// Three tables; what comes in through p1 is forwarded by table 1.
+fn divided(add_addr_allfibs: bool) -> Scene {
+    Scene::with(Setup { fibs: Fibs::new(3).unwrap(), port_fibs: vec![0, 1, 0], add_addr_allfibs, ..setup() })
+}
+
+// holds S2.02, X42
+#[test]
+fn fb_06_the_routes_of_a_port_s_address_are_in_its_table_or_in_all() {
+    for (add_addr_allfibs, expected) in [(false, [false, true, false]), (true, [true; 3])] {
+        let mut scene = divided(add_addr_allfibs);
+        let found = [0, 1, 2].map(|fib| scene.tell(message(Verb::Get, "198.51.100.0/24").fib(fib)).is_ok());
+        assert_eq!(found, expected);
+        let found = [0, 1, 2].map(|fib| scene.tell(message(Verb::Get, "198.51.100.1").fib(fib)).is_ok());
+        assert_eq!(found, expected);
+    }
+}
+
+// holds S2.02, S2.09
+#[test]
+fn what_comes_in_through_a_port_with_a_table_of_its_own_is_forwarded_by_that() {
+    let mut scene = divided(false);
+    let there = ip("10.0.0.1");
+    scene.tell(add("10.0.0.0/8", 1)).unwrap();
+    assert!(matches!(scene.fate_from(LEFT, there), Some(NextHop::Neighbour(_))));
+    assert_eq!(scene.fate_from(RIGHT, there), None);
+    scene.tell(message(Verb::Add, "10.0.0.0/8").to(Target::Blackhole).fib(1)).unwrap();
+    assert_eq!(scene.fate_from(RIGHT, there), Some(NextHop::Blackhole));
+    assert!(matches!(scene.fate_from(LEFT, there), Some(NextHop::Neighbour(_))));
+    scene.tell(message(Verb::Add, "10.0.0.0/8").to(Target::Unreachable).fib(2)).unwrap();
+    assert_eq!(scene.fate_from(RIGHT, there), Some(NextHop::Blackhole), "nobody forwards by table 2");
+    scene.tell(message(Verb::Delete, "10.0.0.0/8").fib(1)).unwrap();
+    assert_eq!(scene.fate_from(RIGHT, there), None);
+}
+
+#[test]
+fn a_neighbour_that_is_found_is_known_in_the_table_of_its_port() {
+    let mut scene = divided(false);
+    let bob = BOB.v4.into();
+    assert_eq!(scene.fate_from(RIGHT, bob), Some(NextHop::Unresolved(RIGHT)));
+    scene.introduce(BOB);
+    assert!(matches!(scene.fate_from(RIGHT, bob), Some(NextHop::Neighbour(_))));
+    assert_eq!(scene.fate_from(LEFT, bob), None, "the other table does not lead there");
 }

@@ -365,6 +365,25 @@ fn padding_leaves_as_zeros_and_a_longer_trailer_not_at_all() {
     assert_eq!(trailed.0.len(), 14 + 80);
 }
 
+#[test]
+fn a_port_with_a_table_of_its_own_forwards_by_it() {
+    let mut state = state();
+    let nowhere = Change::Set("0.0.0.0/0".parse().unwrap(), NextHopId::new(BLACKHOLE));
+    let tables =
+        boundary::Tables { ipv4: FibWriter::default().apply([nowhere]), ipv6: FibWriter::default().snapshot() };
+    state.other_tables = [None, Some(tables)].into();
+    assert_eq!(forward(&state, LEFT, &mut frame(HOST, FAR, 64, 8)), Verdict::Transmit(RIGHT));
+    let through_right = |mut sent: MemoryFrame| {
+        sent.0[..6].copy_from_slice(&RIGHT_MAC.0);
+        let (mut burst, mut verdicts) = ([sent.clone()], ArrayVec::new());
+        forward_burst(&state, RIGHT, &mut burst, &mut verdicts);
+        assert_eq!(forward(&state, RIGHT, &mut sent), verdicts[0]);
+        verdicts[0]
+    };
+    assert_eq!(through_right(frame(HOST, FAR, 64, 8)), Verdict::Drop(DropReason::Blackhole));
+    assert_eq!(through_right(frame(HOST6, FAR6, 64, 8)), Verdict::Punt(PuntReason::NoRoute));
+}
+
 /// Frames of every kind the tests above know, and damage done to them.
 pub(crate) fn any_frame() -> impl Strategy<Value = MemoryFrame> {
     let address = prop_oneof![
