@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use boundary::PortId;
+use boundary::{Mtu, PortId};
 use packet::ethernet::{EtherType, Header, MacAddr};
 use packet::fragment::fragment;
 use packet::fragment_v6;
@@ -82,7 +82,7 @@ impl Control {
 
     /// Sends a packet to a station: a hop less, if it is not ours, and in pieces, if it has to and may be.
     pub(crate) fn leave(&mut self, port: PortId, mac: MacAddr, packet: &[u8], origin: Origin, turn: &mut Turn<'_>) {
-        let mtu = self.ports.port(port).state.mtu.bytes();
+        let mtu = self.mtu_of_path(port, packet, origin);
         let mut leaving = packet.to_vec();
         if matches!(origin, Origin::Received(_)) {
             take_hop(&mut leaving);
@@ -104,6 +104,15 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// The longest packet that the way of this one carries: what its port does, or its route, if that says less.
+    fn mtu_of_path(&self, port: PortId, packet: &[u8], origin: Origin) -> u16 {
+        let carried = self.ports.port(port).state.mtu.bytes();
+        let (Origin::Received(from), Some(view)) = (origin, Packet::parse(packet)) else { return carried };
+        let route = self.routes.of_packet(self.routes.fib_of(from), view.destination(), packet);
+        let limit = route.map(|entry| entry.metrics().mtu).filter(|mtu| *mtu > 0);
+        limit.and_then(|mtu| u16::try_from(mtu).ok()).map_or(carried, |mtu| mtu.max(Mtu::MIN).min(carried))
     }
 
     fn leave_in_pieces(&mut self, port: PortId, mac: MacAddr, packet: &Ipv4<'_>, mtu: u16, turn: &mut Turn<'_>) {

@@ -4,6 +4,8 @@
 //! gateway is found, that one next hop changes and every route by it follows. Sharing is why: a full table has a million
 //! routes and a handful of next hops.
 //!
+//! A route with a smaller MTU than its port's holds a next hop of its own to the same neighbour, which follows it.
+//!
 //! Next hops that share are a **group**, which has an id like any other next hop and holds its members. Routes that share
 //! by the same next hops with the same weights hold the same group.
 //!
@@ -13,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use boundary::{Group, GroupId, Mtu, NextHop, PortId, Share, scramble};
+use boundary::{Adjacency, Group, GroupId, Mtu, NextHop, PortId, Share, scramble};
 use control_api::Family;
 use lpm::NextHopId;
 use packet::ethernet::MacAddr;
@@ -31,6 +33,8 @@ pub(crate) enum Key {
     Link(PortId),
     /// A route that is yet to be made for the destination, through this port.
     Template(PortId),
+    /// This neighbour behind this port, for packets of so many bytes at most.
+    Limited(PortId, IpAddr, u16),
     /// This station behind this port, for packets of this family.
     Station(PortId, MacAddr, Family),
     /// This neighbour behind this port.
@@ -41,7 +45,9 @@ impl Key {
     /// The port that it leads through.
     const fn port(self) -> Option<PortId> {
         match self {
-            Self::Link(port) | Self::Neighbour(port, _) | Self::Station(port, ..) => Some(port),
+            Self::Link(port) | Self::Neighbour(port, _) | Self::Limited(port, ..) | Self::Station(port, ..) => {
+                Some(port)
+            }
             Self::Local | Self::Blackhole | Self::Unreachable | Self::Template(_) => None,
         }
     }
@@ -54,6 +60,8 @@ impl Key {
             Self::Blackhole => words(2, [0, 0]),
             Self::Unreachable => words(3, [0, 0]),
             Self::Link(port) => words(4, [port.0.into(), 0]),
+            // However long packets may be, flows go where they went.
+            Self::Limited(port, address, _) => Self::Neighbour(port, address).name(),
             Self::Neighbour(port, IpAddr::V4(address)) => words(5, [port.0.into(), address.to_bits().into()]),
             Self::Neighbour(port, IpAddr::V6(address)) => {
                 let [high, low] = halves(address.to_bits());
@@ -76,9 +84,11 @@ impl Key {
             Self::Local => NextHop::Local,
             Self::Blackhole => NextHop::Blackhole,
             Self::Unreachable => NextHop::Unreachable,
-            Self::Link(port) | Self::Neighbour(port, _) | Self::Template(port) | Self::Station(port, ..) => {
-                NextHop::Unresolved(port)
-            }
+            Self::Link(port)
+            | Self::Neighbour(port, _)
+            | Self::Limited(port, ..)
+            | Self::Template(port)
+            | Self::Station(port, ..) => NextHop::Unresolved(port),
         }
     }
 }
@@ -136,7 +146,14 @@ impl NextHops {
             self.slots[id.index()].holders += 1;
             return *id;
         }
-        let id = self.take_slot(Slot { what: What::Single(key), holders: 1, meaning: key.first_meaning() });
+        let meaning = match key {
+            Key::Limited(port, address, mtu) => {
+                let neighbour = self.ids.get(&Key::Neighbour(port, address));
+                neighbour.map_or(NextHop::Unresolved(port), |id| limited(self.slots[id.index()].meaning, mtu))
+            }
+            key => key.first_meaning(),
+        };
+        let id = self.take_slot(Slot { what: What::Single(key), holders: 1, meaning });
         self.ids.insert(key, id);
         id
     }
@@ -211,6 +228,18 @@ impl NextHops {
         }
     }
 
+    /// From now on a neighbour is reached like this, by all next hops that lead to it; `id` is its own.
+    pub(crate) fn set_neighbour(&mut self, id: NextHopId, port: PortId, address: IpAddr, meaning: NextHop) {
+        self.set(id, meaning);
+        let of_neighbour = Key::Limited(port, address, 0)..=Key::Limited(port, address, u16::MAX);
+        let followers: Vec<_> = self.ids.range(of_neighbour).map(|(key, id)| (*key, *id)).collect();
+        for (key, id) in followers {
+            if let Key::Limited(_, _, mtu) = key {
+                self.set(id, limited(meaning, mtu));
+            }
+        }
+    }
+
     /// From now on workers do this.
     pub(crate) fn set(&mut self, id: NextHopId, meaning: NextHop) {
         let slot = &mut self.slots[id.index()];
@@ -244,7 +273,10 @@ impl NextHops {
             if let NextHop::Neighbour(adjacency) = &mut slot.meaning
                 && adjacency.port == port
             {
-                adjacency.mtu = mtu;
+                adjacency.mtu = match slot.what {
+                    What::Single(Key::Limited(.., limit)) => Mtu::new(limit).map_or(mtu, |limit| limit.min(mtu)),
+                    What::Single(_) | What::Group(..) => mtu,
+                };
                 self.shared = None;
             }
         }
@@ -289,7 +321,9 @@ impl NextHops {
     fn shown(&self, slot: &Slot) -> NextHop {
         let What::Single(key) = slot.what else { return slot.meaning };
         match key {
-            Key::Neighbour(port, address) if self.is_cut_off(port, address) => NextHop::Unreachable,
+            Key::Neighbour(port, address) | Key::Limited(port, address, _) if self.is_cut_off(port, address) => {
+                NextHop::Unreachable
+            }
             key if key.port().is_some_and(|port| !self.has_link(port)) => NextHop::Unreachable,
             _ => slot.meaning,
         }
@@ -298,6 +332,17 @@ impl NextHops {
     /// The groups for workers; a copy only if there is another one.
     pub(crate) fn share_groups(&mut self) -> Arc<[Arc<Group>]> {
         Arc::clone(self.shared_groups.get_or_insert_with(|| self.groups.as_slice().into()))
+    }
+}
+
+/// The same for packets of `mtu` bytes at most.
+fn limited(meaning: NextHop, mtu: u16) -> NextHop {
+    match meaning {
+        NextHop::Neighbour(adjacency) => {
+            let mtu = Mtu::new(mtu.max(Mtu::MIN)).map_or(adjacency.mtu, |mtu| mtu.min(adjacency.mtu));
+            NextHop::Neighbour(Adjacency { mtu, ..adjacency })
+        }
+        other => other,
     }
 }
 

@@ -240,13 +240,24 @@ impl Routes {
 
     /// Holds the next hop of a route that says this.
     fn hold(&mut self, facts: Facts) -> lpm::NextHopId {
-        let key = facts.next_hop();
+        let mut key = facts.next_hop();
+        if let Key::Neighbour(port, gateway) = key
+            && let Some(mtu) = self.limit(port, facts.metrics.mtu)
+        {
+            key = Key::Limited(port, gateway, mtu);
+        }
         let id = self.next_hops.hold(key);
         if let Key::Station(port, mac, family) = key {
             let station = adjacency(port, &self.ports[port.index()], mac, family);
             self.next_hops.set(id, NextHop::Neighbour(station));
         }
         id
+    }
+
+    /// A route's MTU, if that is less than its port carries anyway.
+    fn limit(&self, port: PortId, mtu: u32) -> Option<u16> {
+        let carried = self.ports[port.index()].mtu.bytes();
+        u16::try_from(mtu).ok().filter(|mtu| (1..carried).contains(mtu))
     }
 
     /// The same where workers are not concerned and nobody is to be told.
@@ -445,7 +456,8 @@ impl Routes {
     /// A neighbour was found, or found to be another station than before: what goes to it goes there.
     pub(crate) fn neighbour_found(&mut self, address: IpAddr, port: PortId, state: &PortState, mac: MacAddr) {
         let id = self.neighbour(address, port).unwrap_or_else(|| self.host_found(address, port));
-        self.next_hops.set(id, NextHop::Neighbour(adjacency(port, state, mac, Family::of(address))));
+        let reached = NextHop::Neighbour(adjacency(port, state, mac, Family::of(address)));
+        self.next_hops.set_neighbour(id, port, address, reached);
     }
 
     /// A neighbour answers no more: what goes to it waits until it is found again.
@@ -454,7 +466,7 @@ impl Routes {
             tables.host_lost(address, port);
         });
         if let Some(id) = self.main.host_lost(address, port) {
-            self.next_hops.set(id, NextHop::Unresolved(port));
+            self.next_hops.set_neighbour(id, port, address, NextHop::Unresolved(port));
             self.next_hops.release(id);
         }
     }

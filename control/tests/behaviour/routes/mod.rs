@@ -12,6 +12,7 @@ mod deletion;
 mod entries;
 mod expiry;
 mod flags;
+mod forwarding;
 mod gateways;
 mod learnt;
 mod links;
