@@ -404,6 +404,7 @@ impl Control {
             Request::RouteGet { address } => self.route_to(address).map(Reply::Route),
             Request::RouteShow { filter } => self.shown_routes(&filter).map(Reply::Routes),
             Request::RouteMessage(message) => self.route_message(&message).map(Reply::Route),
+            Request::RouteBatch { changes } => Ok(Reply::Batch(self.route_batch(&changes))),
             Request::RouteFlush { filter } => self.flush_routes(&filter).map(Reply::Flushed),
             Request::NeighShow { dev } => self.shown_neighbours(dev.as_deref(), now).map(Reply::Neighbours),
             Request::NeighAdd { address, dev, lladdr } => {

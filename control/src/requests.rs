@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use boundary::{Group, PortId};
 use control_api::{
-    ApiError, ErrorKind, Family, Network, Route, RouteFilter, RouteFlags, RouteMessage, RouteMetrics, Target, Verb,
+    ApiError, Batch, ErrorKind, Family, Network, Refused, Route, RouteFilter, RouteFlags, RouteMessage, RouteMetrics,
+    Target, Verb,
 };
 use lpm::{Address, Prefix};
 
@@ -70,17 +71,33 @@ impl Control {
         Ok(chosen.len())
     }
 
+    /// Does what messages say, one after the other; those that are refused leave the others.
+    pub(crate) fn route_batch(&mut self, changes: &[RouteMessage]) -> Batch {
+        let mut batch = Batch::default();
+        for (place, change) in changes.iter().enumerate() {
+            match self.permitted_fib(change.fib).and_then(|()| self.do_to_entry(change)) {
+                Ok(_entry) => batch.done += 1,
+                Err(error) => batch.refused.push(Refused { place, error }),
+            }
+        }
+        batch
+    }
+
     /// Does what a message says of one route; answers with the route as it is then, or as it was.
     pub(crate) fn route_message(&mut self, message: &RouteMessage) -> Result<Route, ApiError> {
         self.permitted_fib(message.fib)?;
-        let entry = match message.verb {
+        let entry = self.do_to_entry(message)?;
+        Ok(self.answered_route(&entry))
+    }
+
+    fn do_to_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
+        match message.verb {
             Verb::Add => self.add_entry(message),
             Verb::Delete => self.delete_entry(message),
             Verb::Change => self.change_entry(message),
             Verb::Get => self.entry_asked_for(message),
             Verb::Lock => self.lock_entry(message),
-        }?;
-        Ok(self.answered_route(&entry))
+        }
     }
 
     fn add_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {

@@ -38,9 +38,9 @@ pub use message::{RouteMessage, Verb};
 pub use metrics::{MetricMask, RouteMetrics};
 pub use network::{Family, Network, NetworkError};
 pub use reply::{
-    Counts, Drop, EntryCounts, EventCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port, PortTap,
-    PortVlan, Protocol, Reply, Route, RouteCounts, RouteDetail, RouteKind, RouteStat, Stats, TapCounts, Traffic,
-    UnusedAddress, Version, WorkerStats,
+    Batch, Counts, Drop, EntryCounts, EventCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port,
+    PortTap, PortVlan, Protocol, Refused, Reply, Route, RouteCounts, RouteDetail, RouteKind, RouteStat, Stats,
+    TapCounts, Traffic, UnusedAddress, Version, WorkerStats,
 };
 pub use request::{Request, RouteFilter, Selection, Target};
 pub use timer::{QueueName, QueueNameError, TimerQueue};

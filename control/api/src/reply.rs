@@ -26,6 +26,8 @@ pub enum Reply {
     Route(Route),
     /// So many routes were removed.
     Flushed(usize),
+    /// What became of a batch.
+    Batch(Batch),
     /// The neighbours, in the order of their ports and addresses.
     Neighbours(Vec<Neighbour>),
     /// The ports, in the order of the configuration.
@@ -42,6 +44,25 @@ pub enum Reply {
     Event(Told),
     /// Who is there.
     Version(Version),
+}
+
+/// What became of a batch of changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// So many were done.
+    pub done: usize,
+    /// The others, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
+}
+
+/// A change of a batch that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Which: its place in the batch, counted from 0.
+    pub place: usize,
+    /// Why.
+    pub error: crate::error::ApiError,
 }
 
 /// A route, as `ip -j route` shows one.

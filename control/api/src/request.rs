@@ -48,6 +48,12 @@ pub enum Request {
     /// Adds, deletes, changes, asks for or locks one route, in the words of `route(4)`. Answered [`crate::Reply::Route`]:
     /// the route as it is then, or as it was.
     RouteMessage(RouteMessage),
+    /// Does several of these, in their order, and workers see all of it at once. Each stands for itself: one that is refused
+    /// leaves the others, so that a full table need not be sent again for one route. Answered [`crate::Reply::Batch`].
+    RouteBatch {
+        /// What is to be done.
+        changes: Vec<RouteMessage>,
+    },
     /// Removes the static routes that a filter selects, but pinned ones. Answered [`crate::Reply::Flushed`].
     RouteFlush {
         /// Which of them.
@@ -184,6 +190,7 @@ impl Request {
             Self::RouteAdd { .. }
             | Self::RouteReplace { .. }
             | Self::RouteDel { .. }
+            | Self::RouteBatch { .. }
             | Self::RouteFlush { .. }
             | Self::PortSet { .. }
             | Self::NeighAdd { .. }

@@ -57,6 +57,11 @@ impl Failure {
         Self { picture: Some(error.report(std::io::stderr().is_terminal())), ..failure }
     }
 
+    /// The same in the line of a file.
+    pub(crate) fn in_line(self, number: usize) -> Self {
+        Self { message: format!("line {number}: {}", self.message), ..self }
+    }
+
     /// The same of a command that has printed an answer all the same.
     pub(crate) fn after_an_answer(self) -> Self {
         Self { answered: true, ..self }

@@ -2,7 +2,10 @@
 //!
 //! A route that `ip(8)` could say too is asked for as such; one with flags, metrics or a table of its own as a message.
 
+mod batch;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use control_api::{
@@ -72,6 +75,14 @@ enum Verb {
         #[arg(value_name = "METRICS", required = true)]
         words: Vec<String>,
     },
+    /// Add, change and delete many routes, read from FILE: a line for each, as after `ferry route`.
+    ///
+    /// Each thousand lines become visible to packets in one step. A line that is refused leaves the others.
+    Batch {
+        /// The file, or `-` for standard input; lines that begin with `#` are passed over.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Delete all static routes, or those that `show` would show for the same words; pinned ones stay.
     #[command(override_usage = "ferry route flush [[root|match] PREFIX] [dev PORT]")]
     Flush {
@@ -119,6 +130,7 @@ impl Route {
         match self.verb.unwrap_or(Verb::Show { words: Vec::new() }) {
             Verb::Show { words } => show(context, RouteFilter { fib, ..filter(&words, family)? }),
             Verb::Flush { words } => flush(context, RouteFilter { fib, ..filter(&words, family)? }),
+            Verb::Batch { file } => batch::run(context, &file, fib),
             Verb::Add { words } => change(context, &route(&words, family)?.added(fib)),
             Verb::Replace { words } => change(context, &route(&words, family)?.replaced(fib)?),
             Verb::Change { words } => change(context, &changed(&words, family)?.changed(fib)),
@@ -279,9 +291,13 @@ impl Typed {
     }
 
     fn message(self, verb: Message, fib: u16) -> Request {
+        Request::RouteMessage(self.into_message(verb, fib))
+    }
+
+    fn into_message(self, verb: Message, fib: u16) -> RouteMessage {
         let Self { to, target, priority, flags, inits, metrics } = self;
         let named = RouteMessage::new(verb, to.address(), Some(netmask_of(to)));
-        Request::RouteMessage(RouteMessage { fib, target, priority, flags, inits, metrics, ..named })
+        RouteMessage { fib, target, priority, flags, inits, metrics, ..named }
     }
 }
 
@@ -395,13 +411,17 @@ fn deleted(words: &[String], family: Option<Family>, fib: u16) -> Result<Request
     {
         return Ok(Request::RouteDel { to });
     }
+    Ok(deletion(words, family)?.message(Message::Delete, fib))
+}
+
+/// The same, as it was typed.
+fn deletion(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
     let typed = typed(words, family)?;
     if !typed.inits.is_empty() || typed.flags.is_some_and(|flags| flags - RouteFlags::STATIC != RouteFlags::PINNED) {
         return Err(usage("a route is deleted whatever its metrics and flags are, except that it is `pinned`"));
     }
     // That it is static says which it is not.
-    let typed = Typed { flags: typed.flags.map(|flags| flags - RouteFlags::STATIC), ..typed };
-    Ok(typed.message(Message::Delete, fib))
+    Ok(Typed { flags: typed.flags.map(|flags| flags - RouteFlags::STATIC), ..typed })
 }
 
 fn prefix_alone(words: &[String], family: Option<Family>) -> Result<Network, Failure> {

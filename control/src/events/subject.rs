@@ -36,7 +36,9 @@ impl Subject {
                 gateway: message.target.as_ref().and_then(gateway),
                 ..RouteEvent::new(kind(message.verb), Some(message.fib))
             })),
-            Request::RouteShow { .. }
+            // Of a batch, what is refused is answered, and what is done is told as it is done.
+            Request::RouteBatch { .. }
+            | Request::RouteShow { .. }
             | Request::RouteFlush { .. }
             | Request::NeighShow { .. }
             | Request::NeighAdd { .. }

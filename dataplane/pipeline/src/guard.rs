@@ -16,7 +16,7 @@ use packet::ipv6::Ipv6;
 #[cold]
 pub(crate) fn ipv4(state: &ForwardingState, policy: Policy, ingress: PortId, packet: &Ipv4<'_>) -> Option<Verdict> {
     let source = packet.source();
-    let next_hop = || state.ipv4.lookup(source).map(|id| state.next_hop(id));
+    let next_hop = || state.tables(ingress).0.lookup(source).map(|id| state.next_hop(id));
     reverse_path(state, policy, ingress, next_hop).map(Verdict::Drop).or_else(|| {
         filtered(state, policy, || Looks {
             source: source.into(),
@@ -31,7 +31,7 @@ pub(crate) fn ipv4(state: &ForwardingState, policy: Policy, ingress: PortId, pac
 #[cold]
 pub(crate) fn ipv6(state: &ForwardingState, policy: Policy, ingress: PortId, packet: &Ipv6<'_>) -> Option<Verdict> {
     let source = packet.source();
-    let next_hop = || state.ipv6.lookup(source).map(|id| state.next_hop(id));
+    let next_hop = || state.tables(ingress).1.lookup(source).map(|id| state.next_hop(id));
     let wrong = if source.is_unicast_link_local() { None } else { reverse_path(state, policy, ingress, next_hop) };
     wrong.map(Verdict::Drop).or_else(|| {
         filtered(state, policy, || {

@@ -292,3 +292,15 @@ fn a_route_of_the_configuration_may_have_several_gateways() {
     assert!(near(&shares(&mut scene), &[(1, 25), (2, 75)]));
     assert!(listed(&mut scene).iter().all(|route| route.2.contains(RouteFlags::MPATH)));
 }
+
+#[test]
+fn a_batch_is_one_publish_and_what_is_refused_of_it_leaves_the_rest() {
+    let mut scene = scene();
+    let generation = scene.generation();
+    let changes = vec![mpath(1), mpath(1), mpath(2), message(Verb::Delete, "10.99.0.0/16"), add("10.9.0.0/16", 3)];
+    let Ok(Reply::Batch(batch)) = scene.ask(Request::RouteBatch { changes }) else { panic!("always") };
+    let refused: Vec<_> = batch.refused.iter().map(|refused| (refused.place, refused.error.kind)).collect();
+    assert_eq!((batch.done, refused), (3, vec![(1, ErrorKind::Exists), (3, ErrorKind::NotFound)]));
+    assert_eq!(scene.generation(), generation + 1);
+    assert_eq!((shares(&mut scene).len(), scene.takes("10.9.0.1")), (2, Some(3)));
+}
