@@ -60,8 +60,8 @@ pub use links::BETWEEN_LOOKS;
 pub use multipath::{Jitter, Multipath, Slots};
 pub use ports::PortInfo;
 pub use route::{
-    Gateway, LockedRoute, LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, RouteEntry, RouteId,
-    RouteRef, TableGuard,
+    FlowCache, Gateway, LockedRoute, LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, RouteEntry,
+    RouteId, RouteRef, TableGuard,
 };
 pub use routes::{Fibs, Routes, TooManyFibs};
 pub use tap::Kernel;

@@ -25,6 +25,7 @@
 //! clause and each number what holds it, and `scripts/route-report` prints them all.
 
 mod entry;
+mod flow;
 mod lookup;
 #[cfg(doctest)]
 pub mod must_not;
@@ -33,6 +34,7 @@ mod trash;
 
 pub(crate) use entry::{Facts, Origin};
 pub use entry::{Gateway, RouteEntry, RouteId};
+pub use flow::FlowCache;
 pub(crate) use lookup::Counters;
 pub use lookup::{LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, TableGuard};
 pub(crate) use reference::Held;

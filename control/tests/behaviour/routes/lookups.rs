@@ -307,3 +307,40 @@ fn a_change_is_seen_by_whoever_holds_the_route_and_makes_no_other() {
     assert_eq!((route.id(), route.gateway()), (id, control::Gateway::Address(ip("192.0.2.12"))));
     assert!(route.is_up());
 }
+
+/// The gateway of a flow, and how many lookups it took to know.
+fn of_flow(scene: &mut Scene, cache: &mut control::FlowCache, dst: &str, src: &str) -> (Option<control::Gateway>, u64) {
+    let before = scene.control.routes().lookup_counts().lookups;
+    let gateway = cache.route(scene.control.routes_mut(), ip(dst), ip(src)).map(|route| route.gateway());
+    (gateway, scene.control.routes().lookup_counts().lookups - before)
+}
+
+// holds X75
+#[test]
+fn ca_10_and_11_a_flow_asks_again_after_every_change_and_not_before() {
+    let mut scene = scene();
+    let mut cache = control::FlowCache::default();
+    let by = |number: u8| Some(control::Gateway::Address(ip(&format!("192.0.2.{}", number + 10))));
+    scene.tell(add("0.0.0.0/0", 1)).unwrap();
+    let mut ask = |scene: &mut Scene| of_flow(scene, &mut cache, "10.0.3.1", "198.51.100.9");
+    assert_eq!([ask(&mut scene), ask(&mut scene)], [(by(1), 1), (by(1), 0)]);
+    scene.tell(add("10.0.3.0/24", 2)).unwrap();
+    assert_eq!([ask(&mut scene), ask(&mut scene)], [(by(2), 1), (by(2), 0)]);
+    scene.tell(message(Verb::Delete, "10.0.3.0/24")).unwrap();
+    assert_eq!(ask(&mut scene), (by(1), 1));
+    scene.tell(message(Verb::Change, "0.0.0.0/0").to(gateway(3, "0.0.0.0/0"))).unwrap();
+    assert_eq!(ask(&mut scene), (by(3), 1));
+}
+
+// holds X75
+#[test]
+fn ca_12_the_source_counts_only_where_routes_share() {
+    let mut scene = scene();
+    let mut cache = control::FlowCache::default();
+    scene.tell(add("10.0.0.0/8", 1)).unwrap();
+    let mut lookups = |scene: &mut Scene, src: &str| of_flow(scene, &mut cache, "10.0.0.1", src).1;
+    assert_eq!(["198.51.100.1", "198.51.100.2"].map(|src| lookups(&mut scene, src)), [1, 0]);
+    scene.tell(add("10.0.0.0/8", 2).flags(RouteFlags::STATIC | RouteFlags::MPATH)).unwrap();
+    let sources = ["198.51.100.1", "198.51.100.1", "198.51.100.2", "198.51.100.2"];
+    assert_eq!(sources.map(|src| lookups(&mut scene, src)), [1, 0, 1, 0]);
+}

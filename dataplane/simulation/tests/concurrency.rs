@@ -1,0 +1,219 @@
+//! CN: one writer changes routes as fast as it can, and workers forward meanwhile.
+//!
+//! ```text
+//!   left 192.0.2.1/24, where packets to 10.0.0.1 come in | router | a 198.51.100.1/24 --- gateway A
+//!                                                        |        | b 203.0.113.1/24 ---- gateway B
+//! ```
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use boundary::policy::Policy;
+use boundary::{Counters, ForwardingState, Mtu, NextHop, PortId, PortState, RingSizes, WorkerEnd, connect};
+use control::{Control, Hardware, HardwareStatus, PortInfo, Setup, Timestamp, WorkerInfo, config};
+use control_api::{Link, Reply, Request, Target};
+use packet::ethernet::{EtherType, Header, MacAddr};
+use pipeline::{Burst, MemoryFrame, Port, Worker};
+
+/// How often the route is changed.
+const CHANGES: u64 = 2000;
+
+const LEFT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const INSIDE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// A gateway: the port it is behind, its address, and its station.
+#[derive(Clone, Copy)]
+struct Via {
+    port: PortId,
+    address: Ipv4Addr,
+    mac: MacAddr,
+}
+
+const A: Via = Via { port: PortId(1), address: Ipv4Addr::new(198, 51, 100, 2), mac: MacAddr([2, 0, 0, 0, 1, 2]) };
+const B: Via = Via { port: PortId(2), address: Ipv4Addr::new(203, 0, 113, 2), mac: MacAddr([2, 0, 0, 0, 2, 2]) };
+
+/// A wire that always has a packet to [`INSIDE`], or that counts what leaves and for whom.
+enum Wire {
+    In,
+    Out { gateway: Via, sent: Arc<AtomicU64>, astray: Arc<AtomicU64> },
+}
+
+impl Port for Wire {
+    type Frame = MemoryFrame;
+
+    fn receive(&mut self, burst: &mut Burst<MemoryFrame>) {
+        if matches!(self, Self::In) {
+            burst.extend((0..8).map(|_frame| packet()));
+        }
+    }
+
+    fn transmit(&mut self, burst: &mut Burst<MemoryFrame>) {
+        for frame in burst.drain(..) {
+            if let Self::Out { gateway, sent, astray } = self {
+                sent.fetch_add(1, Ordering::Relaxed);
+                let (header, _packet) = Header::parse(&frame.0).expect("the router writes headers");
+                // Torn would be: out of one gateway's port, to the other's station.
+                astray.fetch_add(u64::from(header.destination != gateway.mac), Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn originate(&mut self, bytes: &[u8]) -> Option<MemoryFrame> {
+        Some(MemoryFrame(bytes.to_vec()))
+    }
+}
+
+fn packet() -> MemoryFrame {
+    let builder = packet::ipv4::Builder {
+        source: Ipv4Addr::new(192, 0, 2, 10),
+        destination: INSIDE,
+        protocol: 17,
+        ttl: 64,
+        tos: 0,
+        identification: 0,
+        dont_fragment: false,
+    };
+    let header = builder.header(26).expect("it is short");
+    let ethernet = Header { destination: LEFT_MAC, source: MacAddr([2, 0, 0, 0, 0, 9]), ether_type: EtherType::IPV4 };
+    MemoryFrame([&ethernet.to_bytes()[..], &header, &[0; 26]].concat())
+}
+
+struct NoHardware;
+
+impl Hardware for NoHardware {
+    fn status(&self, _port: PortId) -> HardwareStatus {
+        HardwareStatus { link: Link::Up, driver: "memory".to_owned(), counters: None }
+    }
+}
+
+/// The control plane, a worker's end, and an end that nobody forwards with.
+struct Router {
+    control: Control,
+    counters: Counters,
+    end: Option<WorkerEnd>,
+    watcher: Option<WorkerEnd>,
+}
+
+impl Router {
+    fn new() -> Self {
+        let port = |name: &str, number: u8, address: &str| {
+            let mac = MacAddr([2, 0, 0, 0, 0, number]);
+            let link_local = mac.link_local();
+            PortInfo {
+                name: name.to_owned(),
+                device: format!("mem_{name}"),
+                addresses: vec![address.parse().expect("it is one")],
+                directed_broadcast: false,
+                state: PortState {
+                    mac,
+                    mtu: Mtu::ETHERNET,
+                    link_local,
+                    promiscuous: false,
+                    vlan: None,
+                    policy: Policy::default(),
+                    tap: false,
+                },
+            }
+        };
+        let ports =
+            vec![port("left", 1, "192.0.2.1/24"), port("a", 2, "198.51.100.1/24"), port("b", 3, "203.0.113.1/24")];
+        let first = ForwardingState::without_routes(ports.iter().map(|port| port.state));
+        let (publisher, _links, mut counters, mut ends) = connect(first, 2, RingSizes { slots: 8, frame_len: 256 });
+        let known = |via: Via| config::Neighbour { port: via.port, address: via.address.into(), mac: via.mac };
+        let setup = Setup { ports, neighbours: vec![known(A), known(B)], ..Setup::default() };
+        let counters = counters.remove(0);
+        let workers = vec![WorkerInfo { core: 0, counters: counters.clone() }];
+        let control = Control::new(setup, publisher, workers, Box::new(NoHardware), Timestamp::ZERO);
+        let (end, watcher) = (ends.remove(0), ends.remove(0));
+        Self { control, counters, end: Some(end), watcher: Some(watcher) }
+    }
+
+    /// The route leads by this gateway, or is no more, for workers too when this returns.
+    fn route(&mut self, via: Option<Via>) {
+        let to = "10.0.0.0/8".parse().expect("it is one");
+        let request = match via {
+            Some(via) => {
+                Request::RouteReplace { to, target: Target::Via { gateway: IpAddr::from(via.address), dev: None } }
+            }
+            None => Request::RouteDel { to },
+        };
+        assert_eq!(self.control.handle_request(request, Timestamp::ZERO), Ok(Reply::Done));
+    }
+
+    /// Waits until the worker has begun a turn that it had not begun before.
+    fn next_turn(&self) {
+        let turns = self.counters.turns();
+        while self.counters.turns() < turns + 2 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn cn_02_and_04_no_packet_leaves_by_a_route_that_never_was_or_is_no_more() {
+    let mut router = Router::new();
+    let [sent_a, sent_b, astray] = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
+    let out =
+        |gateway, sent: &Arc<AtomicU64>| Wire::Out { gateway, sent: Arc::clone(sent), astray: Arc::clone(&astray) };
+    let wires = vec![Wire::In, out(A, &sent_a), out(B, &sent_b)];
+    let mut worker = Worker::new(wires, router.end.take().expect("it is there"));
+    drop(router.watcher.take());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                worker.turn();
+            }
+        });
+        for round in 0..CHANGES {
+            let (via, other) = if round % 2 == 0 { (A, &sent_b) } else { (B, &sent_a) };
+            router.route(Some(via));
+            if round % 100 == 0 {
+                router.next_turn();
+                let before = other.load(Ordering::Relaxed);
+                router.next_turn();
+                router.next_turn();
+                assert_eq!(other.load(Ordering::Relaxed), before, "by the route before, after the acknowledgement");
+            }
+        }
+        router.route(None);
+        router.next_turn();
+        let before = [&sent_a, &sent_b].map(|sent| sent.load(Ordering::Relaxed));
+        router.next_turn();
+        router.next_turn();
+        assert_eq!([&sent_a, &sent_b].map(|sent| sent.load(Ordering::Relaxed)), before, "by a route that is deleted");
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(astray.load(Ordering::Relaxed), 0, "out of one gateway's port to the other's station");
+    assert!(router.counters.read().is_conserved());
+}
+
+#[test]
+fn cn_03_whoever_reads_never_goes_back_and_never_sees_half_of_a_change() {
+    let mut router = Router::new();
+    let mut watcher = router.watcher.take().expect("it is there");
+    let done = AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut newest, mut seen) = (0, 0_u64);
+            while !done.load(Ordering::Relaxed) {
+                let state = watcher.state.pin();
+                assert!(state.generation >= newest, "{} after {newest}", state.generation);
+                seen += u64::from(state.generation > newest);
+                newest = state.generation;
+                if let Some(NextHop::Neighbour(adjacency)) = state.ipv4.lookup(INSIDE).map(|id| state.next_hop(id)) {
+                    let station = Header::parse(&adjacency.header).expect("it is one").0.destination;
+                    assert!([A, B].iter().any(|via| (via.port, via.mac) == (adjacency.port, station)), "{adjacency:?}");
+                }
+            }
+            seen
+        });
+        for round in 0..CHANGES {
+            router.route(Some(if round % 2 == 0 { A } else { B }));
+        }
+        done.store(true, Ordering::Relaxed);
+        reader.join().expect("it found nothing wrong")
+    });
+    assert!(seen > 0, "the reader followed");
+}
