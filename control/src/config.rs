@@ -73,7 +73,7 @@
 //! [[route]]
 //! to = "0.0.0.0/0"
 //! via = "192.0.2.2"                         # [and dev = "left"], or dev = "left" alone,
-//!                                           # or blackhole = true, or unreachable = true
+//!                                           # or blackhole = true, or unreachable = true, or prohibit = true
 //! [[route]]
 //! to = "10.0.0.0/8"                         # several gateways share, each as much as it weighs: 1, if that is not said
 //! via = ["192.0.2.2", { address = "192.0.2.3", weight = 2 }]
@@ -406,6 +406,8 @@ pub enum Target {
     Blackhole,
     /// Nowhere, and the sender is told.
     Unreachable,
+    /// Nowhere, and the sender is told that somebody wants it so.
+    Prohibit,
 }
 
 /// A neighbour whose MAC address nobody needs to ask for.

@@ -48,6 +48,7 @@ impl Control {
                 return self.leave(port, mac, packet.bytes(), Origin::Received(from), turn);
             }
             Some(Way::Unreachable) => return self.report(Problem::Unreachable, &packet, from, turn),
+            Some(Way::Prohibited) => return self.report(Problem::Prohibited, &packet, from, turn),
             None => return self.report(Problem::NoRoute, &packet, from, turn),
             Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole) => return,
         };
@@ -61,7 +62,8 @@ impl Control {
             Some(Way::Link(port)) => (destination, port),
             Some(Way::Gateway(port, gateway)) => (gateway, port),
             Some(Way::Station(port, mac, _)) => return self.leave(port, mac, &packet, Origin::Ours, turn),
-            Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable) | None => return,
+            Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable | Way::Prohibited)
+            | None => return,
         };
         self.send_to(neighbour, &packet, Origin::Ours, turn);
     }

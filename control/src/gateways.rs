@@ -217,7 +217,7 @@ fn key(fib: u16, leads: Way) -> Option<Key> {
     match leads {
         Way::Gateway(port, gateway) if !is_link_local(gateway) => Some((gateway, port, fib)),
         Way::Gateway(..) | Way::Link(_) | Way::Station(..) | Way::Local | Way::Anycast => None,
-        Way::Broadcast | Way::Blackhole | Way::Unreachable => None,
+        Way::Broadcast | Way::Blackhole | Way::Unreachable | Way::Prohibited => None,
     }
 }
 
@@ -225,6 +225,7 @@ fn key(fib: u16, leads: Way) -> Option<Key> {
 fn leads_over(entry: &RouteEntry, port: PortId) -> bool {
     match entry.way() {
         Way::Link(over) | Way::Station(over, ..) => over == port,
-        Way::Gateway(..) | Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => false,
+        Way::Gateway(..) | Way::Local | Way::Anycast | Way::Broadcast => false,
+        Way::Blackhole | Way::Unreachable | Way::Prohibited => false,
     }
 }

@@ -152,7 +152,7 @@ impl Control {
         if let Some(given) = message.flags {
             facts.flags = (facts.flags - RouteFlags::CHANGEABLE) | (given & RouteFlags::CHANGEABLE);
         }
-        if matches!(facts.leads, Way::Blackhole | Way::Unreachable)
+        if matches!(facts.leads, Way::Blackhole | Way::Unreachable | Way::Prohibited)
             && !facts.flags.intersects(RouteFlags::BLACKHOLE | RouteFlags::REJECT)
         {
             if message.target.is_none() {
@@ -272,7 +272,7 @@ impl Control {
         match leads {
             Way::Gateway(port, gateway) => self.ports.speaks_to(gateway, port),
             Way::Link(port) | Way::Station(port, ..) => self.ports.speaks_to(network.address(), port),
-            Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => None,
+            Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable | Way::Prohibited => None,
         }
     }
 
@@ -405,6 +405,7 @@ impl Control {
         match target {
             Target::Blackhole => Ok(Way::Blackhole),
             Target::Unreachable => Ok(Way::Unreachable),
+            Target::Prohibit => Ok(Way::Prohibited),
             Target::Dev(name) => Ok(Way::Link(self.ports.named(name)?)),
             Target::Station { dev, lladdr } if lladdr.is_multicast() || lladdr.0 == [0; 6] => {
                 refused(format!("{lladdr} is no station's address, so nobody on `{dev}` has it"))
@@ -545,6 +546,7 @@ impl From<config::Target> for Way {
             config::Target::Link(port) => Self::Link(port),
             config::Target::Blackhole => Self::Blackhole,
             config::Target::Unreachable => Self::Unreachable,
+            config::Target::Prohibit => Self::Prohibited,
         }
     }
 }

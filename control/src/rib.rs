@@ -74,6 +74,8 @@ pub(crate) enum Way {
     Blackhole,
     /// Nowhere, and the sender is told.
     Unreachable,
+    /// Nowhere, and the sender is told that somebody wants it so.
+    Prohibited,
 }
 
 impl Way {
@@ -85,7 +87,7 @@ impl Way {
             Self::Link(port) => Key::Link(port),
             Self::Station(port, mac, family) => Key::Station(port, mac, family),
             Self::Gateway(port, gateway) => Key::Neighbour(port, gateway),
-            Self::Unreachable => Key::Unreachable,
+            Self::Unreachable | Self::Prohibited => Key::Unreachable,
         }
     }
 
@@ -98,7 +100,7 @@ impl Way {
             Self::Station(..) => RouteFlags::LLINFO,
             Self::Gateway(..) => RouteFlags::GATEWAY,
             Self::Blackhole => RouteFlags::BLACKHOLE,
-            Self::Unreachable => RouteFlags::REJECT,
+            Self::Unreachable | Self::Prohibited => RouteFlags::REJECT,
         }
     }
 
@@ -111,7 +113,9 @@ impl Way {
     pub(crate) const fn port(self) -> Option<PortId> {
         match self {
             Self::Link(port) | Self::Station(port, ..) | Self::Gateway(port, _) => Some(port),
-            Self::Local | Self::Anycast | Self::Broadcast | Self::Blackhole | Self::Unreachable => None,
+            Self::Local | Self::Anycast | Self::Broadcast | Self::Blackhole | Self::Unreachable | Self::Prohibited => {
+                None
+            }
         }
     }
 }

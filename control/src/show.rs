@@ -163,7 +163,7 @@ impl Control {
             Way::Gateway(port, gateway) => (Some(port), Some(gateway)),
             Way::Link(port) | Way::Station(port, ..) => (Some(port), None),
             Way::Local => (self.ports.owner(entry.key()), None),
-            Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => (None, None),
+            Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable | Way::Prohibited => (None, None),
         };
         Route {
             dst: entry.prefix(),
@@ -172,6 +172,7 @@ impl Control {
                 Way::Link(_) | Way::Station(..) | Way::Gateway(..) => RouteKind::Unicast,
                 Way::Broadcast | Way::Blackhole => RouteKind::Blackhole,
                 Way::Unreachable => RouteKind::Unreachable,
+                Way::Prohibited => RouteKind::Prohibit,
             },
             gateway,
             dev: port.map(|id| self.ports.port(id).name.clone()),

@@ -125,6 +125,8 @@ pub enum RouteKind {
     Blackhole,
     /// They are dropped, and the sender is told.
     Unreachable,
+    /// They are dropped, and the sender is told that somebody wants it so.
+    Prohibit,
 }
 
 impl RouteKind {
@@ -135,6 +137,7 @@ impl RouteKind {
             Self::Local => "local",
             Self::Blackhole => "blackhole",
             Self::Unreachable => "unreachable",
+            Self::Prohibit => "prohibit",
         }
     }
 }
@@ -548,7 +551,9 @@ mod tests {
         for state in [NeighbourState::Incomplete, NeighbourState::Permanent, NeighbourState::Failed] {
             assert_eq!(serde_json::to_value(state).unwrap(), state.name());
         }
-        for kind in [RouteKind::Unicast, RouteKind::Local, RouteKind::Blackhole, RouteKind::Unreachable] {
+        for kind in
+            [RouteKind::Unicast, RouteKind::Local, RouteKind::Blackhole, RouteKind::Unreachable, RouteKind::Prohibit]
+        {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
         for protocol in [Protocol::Static, Protocol::Connected, Protocol::Local, Protocol::Cloned] {

@@ -252,6 +252,8 @@ pub enum Target {
     Blackhole,
     /// Nowhere, and the sender is told.
     Unreachable,
+    /// Nowhere, and the sender is told that somebody wants it so.
+    Prohibit,
 }
 
 /// Which routes to show. The default is all of them.

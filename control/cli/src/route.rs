@@ -38,7 +38,8 @@ enum Verb {
         #[arg(value_name = "WHICH")]
         words: Vec<String>,
     },
-    /// Add a route: PREFIX via GATEWAY [dev PORT], PREFIX dev PORT [lladdr MAC], blackhole PREFIX, unreachable PREFIX.
+    /// Add a route: PREFIX via GATEWAY [dev PORT], PREFIX dev PORT [lladdr MAC], blackhole PREFIX,
+    /// unreachable PREFIX, prohibit PREFIX.
     ///
     /// After it may stand flags (proto1 proto2 proto3 reject blackhole pinned cloning xresolve, nostatic ...) and metrics,
     /// each as `NAME [lock] NUMBER` (mtu hopcount expire recvpipe sendpipe ssthresh rtt rttvar weight).
@@ -112,7 +113,7 @@ enum Verb {
 const ADD_USAGE: &str = "\
 ferry route add PREFIX via GATEWAY [dev PORT]
        ferry route add PREFIX dev PORT [lladdr MAC]
-       ferry route add blackhole|unreachable PREFIX
+       ferry route add blackhole|unreachable|prohibit PREFIX
        each with [priority N] [FLAG]... [METRIC [lock] NUMBER]... after it";
 
 const CHANGE_USAGE: &str = "\
@@ -121,7 +122,7 @@ ferry route change PREFIX [via GATEWAY] [dev PORT [lladdr MAC]] [FLAG]... [METRI
 const REPLACE_USAGE: &str = "\
 ferry route replace PREFIX via GATEWAY [dev PORT]
        ferry route replace PREFIX dev PORT
-       ferry route replace blackhole|unreachable PREFIX";
+       ferry route replace blackhole|unreachable|prohibit PREFIX";
 
 impl Route {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
@@ -301,7 +302,7 @@ impl Typed {
     }
 }
 
-/// Reads `[unicast|blackhole|unreachable] [to] PREFIX [via GATEWAY] [dev PORT] [FLAG]... [METRIC [lock] NUMBER]...`.
+/// Reads `[unicast|blackhole|unreachable|prohibit] [to] PREFIX [via GATEWAY] [dev PORT] [FLAG]... [METRIC [lock] NUMBER]...`.
 fn route(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
     let typed = typed(words, family)?;
     if typed.target.is_none() {
@@ -321,7 +322,7 @@ fn changed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
 
 fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
     let mut words = Words(words);
-    let kind = words.take_one_of(&["unicast", "blackhole", "unreachable"]).unwrap_or("unicast");
+    let kind = words.take_one_of(&["unicast", "blackhole", "unreachable", "prohibit"]).unwrap_or("unicast");
     words.take_one_of(&["to"]);
     let prefix = words.next("a PREFIX or `default`")?;
     let (mut gateway, mut dev, mut lladdr, mut priority) = (None, None, None, None);
@@ -354,6 +355,7 @@ fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
     let target = match (kind, gateway, dev, lladdr) {
         ("blackhole", None, None, None) => Some(Target::Blackhole),
         ("unreachable", None, None, None) => Some(Target::Unreachable),
+        ("prohibit", None, None, None) => Some(Target::Prohibit),
         ("unicast", Some(gateway), dev, None) => Some(Target::Via { gateway, dev }),
         ("unicast", None, Some(dev), None) => Some(Target::Dev(dev)),
         ("unicast", None, Some(dev), Some(lladdr)) => Some(Target::Station { dev, lladdr }),
@@ -404,7 +406,7 @@ fn locked(words: &[String], family: Option<Family>, fib: u16) -> Result<Request,
     Ok(Typed { to, target: None, priority: None, flags: None, inits, metrics }.message(Message::Lock, fib))
 }
 
-/// Reads `[unicast|blackhole|unreachable] [to] PREFIX [via GATEWAY] [dev PORT] [priority N] [pinned]`.
+/// Reads `[unicast|blackhole|unreachable|prohibit] [to] PREFIX [via GATEWAY] [dev PORT] [priority N] [pinned]`.
 fn deleted(words: &[String], family: Option<Family>, fib: u16) -> Result<Request, Failure> {
     if let Ok(to) = prefix_alone(words, family)
         && fib == 0
@@ -426,7 +428,7 @@ fn deletion(words: &[String], family: Option<Family>) -> Result<Typed, Failure> 
 
 fn prefix_alone(words: &[String], family: Option<Family>) -> Result<Network, Failure> {
     let mut words = Words(words);
-    words.take_one_of(&["unicast", "blackhole", "unreachable"]);
+    words.take_one_of(&["unicast", "blackhole", "unreachable", "prohibit"]);
     words.take_one_of(&["to"]);
     let prefix = parse_prefix(words.next("a PREFIX or `default`")?, family)?;
     if words.is_empty() { Ok(prefix) } else { Err(words.unexpected("nothing more")) }
@@ -571,6 +573,7 @@ mod tests {
             ("default via 192.0.2.2", "0.0.0.0/0", via("192.0.2.2", None)),
             ("default via fe80::1 dev left", "::/0", via("fe80::1", Some("left"))),
             ("unreachable default", "0.0.0.0/0", Target::Unreachable),
+            ("prohibit 10.9.0.0/16", "10.9.0.0/16", Target::Prohibit),
         ] {
             let typed = route(&words(line), None).map(|typed| (typed.to, typed.target));
             assert_eq!(typed, Ok((to.parse().unwrap(), Some(target))), "{line}");

@@ -275,11 +275,12 @@ fn not_forwarded(to: &Spanned<Network>) -> Option<Mistake> {
 fn targets(draft: &RouteDraft, ports: &Ports<'_>) -> Result<Vec<(Target, u32)>, Mistake> {
     let via = draft.via.first().map(|via| via.gateway.span());
     let forwards = via.or_else(|| draft.dev.as_ref().map(Spanned::span));
-    let said = [(&forwards, "via"), (&draft.blackhole, "blackhole"), (&draft.unreachable, "unreachable")];
+    let nowhere = [(&draft.blackhole, "blackhole"), (&draft.unreachable, "unreachable"), (&draft.prohibit, "prohibit")];
+    let said = std::iter::once((&forwards, "via")).chain(nowhere);
     let mut said = said.into_iter().filter_map(|(at, word)| at.clone().map(|at| (at, word)));
     if let (Some((first, _)), Some((second, _))) = (said.next(), said.next()) {
         return Err(Mistake::new(second, "a route leads to one place only", "and here").also(first, "here").help(
-            "keep one: `via` and `dev` forward, `blackhole` drops in silence, `unreachable` drops and tells the sender",
+            "keep one: `via` and `dev` forward, `blackhole` drops in silence, `unreachable` and `prohibit` drop and tell the sender",
         ));
     }
     let alone = |target| Ok(vec![(target, 1)]);
@@ -288,9 +289,10 @@ fn targets(draft: &RouteDraft, ports: &Ports<'_>) -> Result<Vec<(Target, u32)>, 
         Some(dev) => Ok(ports.named(dev)?.map(|port| (Target::Link(port), 1)).into_iter().collect()),
         None if draft.blackhole.is_some() => alone(Target::Blackhole),
         None if draft.unreachable.is_some() => alone(Target::Unreachable),
+        None if draft.prohibit.is_some() => alone(Target::Prohibit),
         None if draft.is_patchy => Ok(Vec::new()),
         None => Err(Mistake::new(draft.at.clone(), "this route leads nowhere", "in here")
-            .help("add via = \"ADDRESS\", dev = \"PORT\", blackhole = true or unreachable = true")),
+            .help("add via = \"ADDRESS\", dev = \"PORT\", blackhole = true, unreachable = true or prohibit = true")),
     }
 }
 

@@ -76,6 +76,7 @@ pub(super) struct RouteDraft {
     pub(super) dev: Option<Spanned<String>>,
     pub(super) blackhole: Option<Range<usize>>,
     pub(super) unreachable: Option<Range<usize>>,
+    pub(super) prohibit: Option<Range<usize>>,
     pub(super) fib: Option<Spanned<u16>>,
     /// Whether one of these was there and could not be read.
     pub(super) is_patchy: bool,
@@ -121,19 +122,8 @@ pub(super) fn read(text: &str) -> (Draft, Vec<Mistake>) {
     let source_routes = source_routes.is_some_and(Spanned::into_inner);
     file.refuse_unknown_keys();
     let socket = socket.map(Spanned::into_inner);
-    let draft = Draft {
-        socket,
-        dpdk,
-        routing,
-        workers,
-        ports,
-        routes,
-        neighbours,
-        filters,
-        icmp,
-        source_routes,
-        is_patchy,
-    };
+    let draft =
+        Draft { socket, dpdk, routing, workers, ports, routes, neighbours, filters, icmp, source_routes, is_patchy };
     (draft, mistakes)
 }
 
@@ -207,6 +197,7 @@ fn read_route(route: &mut Section<'_, '_>) -> RouteDraft {
         dev: route.optional("dev", value::word),
         blackhole: flag(route.optional("blackhole", value::boolean)),
         unreachable: flag(route.optional("unreachable", value::boolean)),
+        prohibit: flag(route.optional("prohibit", value::boolean)),
         fib: route.optional("fib", value::fib),
         is_patchy: route.mistakes.len() > before,
     }

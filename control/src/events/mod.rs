@@ -229,7 +229,8 @@ impl Events {
             | Way::Link(_)
             | Way::Station(..)
             | Way::Blackhole
-            | Way::Unreachable => None,
+            | Way::Unreachable
+            | Way::Prohibited => None,
         };
         RouteEvent {
             flags: facts.flags | RouteFlags::DONE,

@@ -81,6 +81,6 @@ const fn kind(verb: Verb) -> EventKind {
 const fn gateway(target: &Target) -> Option<IpAddr> {
     match target {
         Target::Via { gateway, .. } => Some(*gateway),
-        Target::Dev(_) | Target::Station { .. } | Target::Blackhole | Target::Unreachable => None,
+        Target::Dev(_) | Target::Station { .. } | Target::Blackhole | Target::Unreachable | Target::Prohibit => None,
     }
 }

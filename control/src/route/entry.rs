@@ -97,7 +97,7 @@ impl Facts {
         if self.flags.contains(RouteFlags::BLACKHOLE) {
             Way::Blackhole
         } else if self.flags.contains(RouteFlags::REJECT) && !self.has_lapsed {
-            Way::Unreachable
+            if self.leads == Way::Prohibited { Way::Prohibited } else { Way::Unreachable }
         } else {
             self.leads
         }
@@ -173,7 +173,9 @@ impl RouteEntry {
             Way::Gateway(_, address) => Gateway::Address(address),
             Way::Link(port) => Gateway::Link(port),
             Way::Station(port, mac, _) => Gateway::Station(port, mac),
-            Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable => Gateway::Unspecified,
+            Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable | Way::Prohibited => {
+                Gateway::Unspecified
+            }
         }
     }
 

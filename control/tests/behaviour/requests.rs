@@ -259,7 +259,7 @@ fn expected(routes: &[Route], known: &[Host], address: IpAddr) -> Option<NextHop
     Some(match route.kind {
         RouteKind::Local => NextHop::Local,
         RouteKind::Blackhole => NextHop::Blackhole,
-        RouteKind::Unreachable => NextHop::Unreachable,
+        RouteKind::Unreachable | RouteKind::Prohibit => NextHop::Unreachable,
         RouteKind::Unicast if route.gateway.is_some_and(|gateway| !is_reached(gateway)) => NextHop::Unreachable,
         RouteKind::Unicast => {
             let host = known.iter().find(|host| host.port == port && host.addresses().contains(&neighbour));

@@ -14,3 +14,4 @@ mod martians;
 mod operation;
 mod routing_state;
 mod time_to_live;
+mod verdicts;
