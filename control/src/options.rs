@@ -41,7 +41,7 @@ impl Control {
         let Ok(packet) = Ipv4::parse(&bytes) else { return };
         let destination = packet.destination();
         // What does not leave, or has no hop left to, is reported or delivered as it came.
-        let leaves_with = match self.leaves_through(destination, packet.bytes()) {
+        let leaves_with = match self.leaves_through(destination, packet.bytes(), from) {
             Some(port) if packet.ttl() > 1 => self.leaves_with(destination, port),
             _ => None,
         };
@@ -80,12 +80,12 @@ impl Control {
             return (!route.is_strict).then_some(Followed::AsItIs);
         }
         let Some(next) = route.next else { return Some(Followed::AsItIs) };
-        let is_reachable = match self.routes.way(next.into(), packet.bytes()) {
+        let is_reachable = match self.routes.way(self.routes.fib_of(from), next.into(), packet.bytes()) {
             Some(Way::Link(_)) => true,
             Some(Way::Gateway(..)) => !route.is_strict,
             _ => false,
         };
-        let leaves_with = self.leaves_through(next, packet.bytes()).and_then(|port| self.leaves_with(next, port));
+        let leaves_with = self.leaves_through(next, packet.bytes(), from).and_then(|port| self.leaves_with(next, port));
         match leaves_with.filter(|_| is_reachable) {
             Some(leaves_with) => Some(Followed::On(next, leaves_with)),
             None => {
@@ -101,9 +101,9 @@ impl Control {
         self.report(Problem::Malformed { at: at.into() }, &Packet::V4(*packet), from, turn);
     }
 
-    /// The port that `packet` leaves through to `destination`, if it does.
-    fn leaves_through(&self, destination: Ipv4Addr, packet: &[u8]) -> Option<PortId> {
-        self.routes.way(destination.into(), packet).and_then(Way::port)
+    /// The port that `packet`, which came in through `from`, leaves through to `destination`, if it does.
+    fn leaves_through(&self, destination: Ipv4Addr, packet: &[u8], from: PortId) -> Option<PortId> {
+        self.routes.way(self.routes.fib_of(from), destination.into(), packet).and_then(Way::port)
     }
 
     /// The address of ours that a packet to `destination` leaves with through `port`.
