@@ -6,6 +6,7 @@
 //! fn rfc_012_a_sentence()       // holds 012
 //! fn lk_03_a_sentence()         // holds LK-03
 //! fn rfc_048_049_a_sentence()   // holds 048 and 049
+//! fn mp_04_and_05_a_sentence()  // holds MP-04 and MP-05
 //! ```
 //!
 //! The mark stands in the lines above a test, or in a documentation test, above the code that it is about. Source is read
@@ -106,7 +107,8 @@ fn named(name: &str) -> Vec<String> {
     if prefix != "rfc" && prefix.len() != 2 {
         return Vec::new();
     }
-    let numbers = words.take_while(|word| word.len() == digits && word.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_number = |word: &str| word.len() == digits && word.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = words.take_while(|word| *word == "and" || is_number(word)).filter(|word| is_number(word));
     let id = |number: &str| match prefix {
         "rfc" => number.to_owned(),
         family => format!("{}-{number}", family.to_uppercase()),
@@ -152,6 +154,7 @@ mod tests {
         assert_eq!(test("rfc_012_it_is_so"), one("rfc_012_it_is_so", &["012"]));
         assert_eq!(test("rfc_048_049_both_are_so"), one("rfc_048_049_both_are_so", &["048", "049"]));
         assert_eq!(test("lk_03_it_is_so"), one("lk_03_it_is_so", &["LK-03"]));
+        assert_eq!(test("mp_04_and_05_both_are_so"), one("mp_04_and_05_both_are_so", &["MP-04", "MP-05"]));
         assert_eq!(test("it_is_3_times_so"), []);
         assert_eq!(found(&["fn rfc_012_no_test() {}"]), []);
     }

@@ -266,6 +266,20 @@ fn pm_05_an_mtu_that_is_locked_stays() {
     assert_eq!(mtu(&mut scene), ("UGHS".to_owned(), 1480, true));
 }
 
+// holds S3.29
+#[test]
+fn mt_06_a_time_that_is_locked_is_not_touched_by_what_is_learnt() {
+    let mut scene = at_1000(false);
+    let metrics = RouteMetrics { expire: 5000, locks: MetricMask::EXPIRE, ..RouteMetrics::NONE };
+    let route = message(Verb::Add, "203.0.113.5/32").to(via(ip("192.0.2.254"))).metrics(MetricMask::EXPIRE, metrics);
+    scene.tell(route).unwrap();
+    hear(&mut scene, 1400).unwrap();
+    take(&mut scene, redirect()).unwrap();
+    let route = host(&mut scene).unwrap();
+    assert_eq!((detail(&route).metrics.expire, detail(&route).metrics.mtu), (5000, 1400));
+    assert!(detail(&route).metrics.locks.contains(MetricMask::EXPIRE));
+}
+
 // holds X69
 #[test]
 fn pm_06_an_mtu_that_makes_no_sense_locks_the_one_there_is() {

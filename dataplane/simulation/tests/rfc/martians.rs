@@ -1,6 +1,8 @@
 //! C. Addresses: what no router passes on, and what it passes on only where it is told to.
 
-use boundary::{DropReason, PuntReason};
+use boundary::{DropReason, PortId, PuntReason};
+use packet::arp::Arp;
+use packet::ethernet::Header;
 use simulation::{ALICE, BOB, Host, LEFT, Outcome, Plan, RIGHT, Scene, ip, udp};
 
 /// Alice sends from any address at all.
@@ -127,4 +129,20 @@ fn rfc_035_a_directed_broadcast_passes_only_out_of_a_port_that_is_told_so() {
 fn rfc_037_a_packet_from_an_address_to_itself_is_forwarded() {
     let outcome = Scene::new().send(ALICE, &udp(BOB.v4, BOB.v4).of(8));
     assert_eq!(outcome.packets_to(BOB).len(), 1);
+}
+
+/// A link of two: neither address stands for the network or for everybody (RFC 3021).
+#[test]
+fn rfc_036_on_a_link_of_two_both_addresses_are_hosts() {
+    const ONE: PortId = PortId(2);
+    for (own, other) in [("203.0.114.0", "203.0.114.1"), ("203.0.114.1", "203.0.114.0")] {
+        let port = format!("[[port]]\nname = \"pair\"\ndevice = \"net_null2\"\naddresses = [\"{own}/31\"]\n");
+        let mut scene = Scene::with(&port);
+        let reply = scene.send(ALICE, &udp(ALICE.v4, ip(own)).echo(8)).icmp_to(ALICE);
+        assert_eq!((reply.kind_and_code, reply.source), ((0, 0), ip(own)), "ours answers");
+        let outcome = scene.send(ALICE, &udp(ALICE.v4, ip(other)).of(8));
+        let [(ONE, asks)] = &outcome.sent[..] else { panic!("{outcome:?}") };
+        let (_, question) = Header::parse(asks).unwrap();
+        assert_eq!(Arp::parse(question).unwrap().target, ip(other), "the other's station is asked for");
+    }
 }
