@@ -154,26 +154,6 @@ fn ca_05_a_cache_whose_port_has_gone_looks_up_again() {
     assert!(cache.route().is_some());
 }
 
-// holds X56
-#[test]
-fn rd_12_a_route_learnt_from_a_redirect_goes_with_its_link() {
-    let mut links = Links::new();
-    links.scene.tell(add("0.0.0.0/0", 1)).unwrap();
-    let redirect = control_api::Redirect {
-        fib: 0,
-        dst: control_api::Network::host(ip("203.0.113.5")),
-        gateway: ip("192.0.2.12"),
-        dev: None,
-        author: Some(ip("192.0.2.11")),
-    };
-    links.scene.ask(Request::Redirect(redirect)).unwrap();
-    assert_eq!(links.scene.takes("203.0.113.5"), Some(2));
-    links.goes(LEFT);
-    links.comes(LEFT);
-    assert_eq!(links.scene.takes("203.0.113.5"), Some(1), "by the default route again");
-    assert!(!links.scene.shown(0).contains(&"203.0.113.5/32".to_owned()));
-}
-
 // holds X49, X56
 #[test]
 fn clones_over_a_link_that_went_are_gone_but_for_one_that_is_a_gateway_s() {
