@@ -144,8 +144,10 @@ impl Wire {
             let flow: Vec<_> = (0..due).map(|_| udp(ALICE, SERVER)).collect();
             self.send(&flow);
             figures.flow_sent += due;
-            if micros / 10_000 > solicited {
-                solicited += 1;
+            // The next one when the one before has been answered, or has not for a second.
+            let is_answered = self.asked_at.is_none_or(|asked| asked.elapsed() > Duration::from_secs(1));
+            if micros / 10_000 > solicited && is_answered {
+                solicited = micros / 10_000;
                 figures.solicitations += 1;
                 self.solicit();
             }
