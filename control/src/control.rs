@@ -356,6 +356,7 @@ impl Control {
                 Packet::V6(_) => self.forward(packet, punt.port, header, turn),
             },
             PuntReason::Rejected => self.report(Problem::Prohibited, &packet, punt.port, turn),
+            PuntReason::NearerWay => self.tell_nearer_way(&packet, punt.port, turn),
             PuntReason::TtlExpired
             | PuntReason::NoRoute
             | PuntReason::Unreachable

@@ -52,6 +52,9 @@ impl Control {
             None => return self.report(Problem::NoRoute, &packet, from, turn),
             Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole) => return,
         };
+        if neighbour.1 == from {
+            self.tell_nearer_way(&packet, from, turn);
+        }
         self.send_to(neighbour, packet.bytes(), Origin::Received(from), turn);
     }
 

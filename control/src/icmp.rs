@@ -3,7 +3,7 @@
 //! The report comes from the address of the port that the packet came in through, so that a trace shows the hop by the
 //! address its neighbours know (RFC 1812 section 4.3.2.4, RFC 4443 section 2.2).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use boundary::PortId;
 use packet::extension;
@@ -32,6 +32,11 @@ pub(crate) enum Problem {
     TooBig {
         /// What the way on carries.
         mtu: u16,
+    },
+    /// Somebody on its sender's own link is nearer to its destination; it was sent on all the same.
+    NearerWay {
+        /// The gateway there, or the destination itself.
+        by: Ipv4Addr,
     },
     /// It had no hop left.
     HopsExceeded,
@@ -65,6 +70,7 @@ impl Problem {
             Self::Unreachable | Self::NoNeighbour => icmpv4::Error::HostUnreachable,
             Self::Prohibited => icmpv4::Error::Prohibited,
             Self::TooBig { mtu } => icmpv4::Error::FragmentationNeeded { mtu },
+            Self::NearerWay { by } => icmpv4::Error::Redirect { nearer: by },
             Self::HopsExceeded => icmpv4::Error::TimeExceeded,
             Self::NoPort => icmpv4::Error::PortUnreachable,
             Self::NoProtocol { .. } => icmpv4::Error::ProtocolUnreachable,
@@ -75,9 +81,9 @@ impl Problem {
         })
     }
 
-    fn ipv6(self) -> icmpv6::Error {
+    fn ipv6(self) -> Option<icmpv6::Error> {
         let pointer = |at| u32::try_from(at).unwrap_or(u32::MAX);
-        match self {
+        Some(match self {
             Self::NoRoute => icmpv6::Error::NoRoute,
             Self::Unreachable => icmpv6::Error::RejectRoute,
             Self::Prohibited => icmpv6::Error::Prohibited,
@@ -93,7 +99,9 @@ impl Problem {
             Self::RoutedBySource { at } | Self::Malformed { at } => {
                 icmpv6::Error::ErroneousField { pointer: pointer(at) }
             }
-        }
+            // IPv6 says it with neighbour discovery.
+            Self::NearerWay { .. } => return None,
+        })
     }
 
     /// Whether it is about a packet that was for us.
@@ -104,9 +112,12 @@ impl Problem {
     /// With whom it shares how often it may be told.
     const fn class(self) -> Class {
         match self {
-            Self::NoRoute | Self::Unreachable | Self::Prohibited | Self::NoNeighbour | Self::NotOnTheRoute => {
-                Class::Unreachable
-            }
+            Self::NoRoute
+            | Self::Unreachable
+            | Self::Prohibited
+            | Self::NoNeighbour
+            | Self::NotOnTheRoute
+            | Self::NearerWay { .. } => Class::Unreachable,
             Self::TooBig { .. } => Class::TooBig,
             Self::HopsExceeded => Class::HopsExceeded,
             Self::NoPort | Self::NoProtocol { .. } | Self::RoutedBySource { .. } | Self::NotWhole => Class::Local,
@@ -131,7 +142,9 @@ impl Control {
             (Packet::V4(packet), Some(IpAddr::V4(own))) => {
                 problem.ipv4().and_then(|error| self.error_v4(error, packet, own))
             }
-            (Packet::V6(packet), Some(IpAddr::V6(own))) => error_v6(problem.ipv6(), packet, own),
+            (Packet::V6(packet), Some(IpAddr::V6(own))) => {
+                problem.ipv6().and_then(|error| error_v6(error, packet, own))
+            }
             _ => None,
         };
         let Some(report) = report else { return };
@@ -150,7 +163,7 @@ impl Control {
             }
     }
 
-    fn error_v4(&mut self, error: icmpv4::Error, about: &Ipv4<'_>, own: std::net::Ipv4Addr) -> Option<Vec<u8>> {
+    fn error_v4(&mut self, error: icmpv4::Error, about: &Ipv4<'_>, own: Ipv4Addr) -> Option<Vec<u8>> {
         let mut message = Vec::new();
         icmpv4::append_error(error, about.bytes(), &mut message);
         let ip = ipv4::Builder {

@@ -7,6 +7,10 @@
 //! has been on the queue `redirect` for that queue's time; without the queue there are no redirects.
 //!
 //! Everybody who follows what happens is told of each, taken or refused.
+//!
+//! The other way round, a port that is told to (`redirects` of its configuration) tells IPv4 hosts on its link when their
+//! packets leave the way they came: the packet goes on, and its sender hears of the gateway, or that the destination is his
+//! neighbour.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,8 +19,9 @@ use boundary::PortId;
 use control_api::{ApiError, ErrorKind, Family, Network, Redirect, Route, RouteFlags};
 
 use crate::callouts::{Called, REDIRECT, REDIRECT_IS_OVER, service_name};
-use crate::control::Control;
-use crate::packets::is_link_local;
+use crate::control::{Control, Turn};
+use crate::icmp::Problem;
+use crate::packets::{Packet, is_link_local};
 use crate::rib::{Protocol, Way};
 use crate::route::{Facts, RouteEntry};
 use crate::time::Timestamp;
@@ -41,6 +46,29 @@ impl Control {
         let flags = taken.as_ref().map_or(RouteFlags::GATEWAY, |entry| entry.flags());
         self.routes.events.redirected(said, flags, errno);
         taken.map(|entry| self.answered_route(&entry))
+    }
+
+    /// A packet leaves by the port it came in through: its sender is told who is nearer, if he is on that link, if that is
+    /// no route that a redirect itself or nobody's choice has made, and if the port tells at all.
+    pub(crate) fn tell_nearer_way(&mut self, packet: &Packet<'_>, port: PortId, turn: &mut Turn<'_>) {
+        let Packet::V4(view) = packet else { return };
+        let info = self.ports.port(port);
+        // RFC 1812 section 5.2.7.2: not to who is elsewhere, and not about a source route.
+        if !info.state.policy.redirects || !info.can_have_neighbour(view.source().into()) || !view.options().is_empty()
+        {
+            return;
+        }
+        let Some(entry) = self.routes.towards(self.routes.fib_of(port), view.destination().into()) else { return };
+        let is_chosen =
+            entry.prefix().len() > 0 && !entry.flags().intersects(RouteFlags::DYNAMIC | RouteFlags::MODIFIED);
+        let by = match entry.way() {
+            Way::Gateway(out, IpAddr::V4(gateway)) if out == port => gateway,
+            Way::Link(out) if out == port => view.destination(),
+            _ => return,
+        };
+        if is_chosen {
+            self.report(Problem::NearerWay { by }, packet, port, turn);
+        }
     }
 
     fn take_redirect(&mut self, said: &Redirect, now: Timestamp) -> Result<Arc<RouteEntry>, ApiError> {

@@ -5,6 +5,7 @@
 //! [[port]]
 //! reverse_path = "strict"        # the way back to a packet's source leads out of this port; or "loose"; default "off"
 //! class_e = true                 # 240.0.0.0/4 are addresses as any others; default false
+//! redirects = true               # hosts on the link are told who there is nearer than we; default false
 //! directed_broadcast = true      # packets to this network's broadcast become broadcasts on its link; default false
 //! filter = "edge"                # what comes in has to pass this filter
 //!
@@ -50,6 +51,7 @@ struct RuleDraft {
 pub(super) struct PolicyDraft {
     reverse_path: ReversePath,
     class_e: bool,
+    redirects: bool,
     filter: Option<Spanned<String>>,
 }
 
@@ -57,6 +59,7 @@ pub(super) fn read_policy(port: &mut Section<'_, '_>) -> PolicyDraft {
     PolicyDraft {
         reverse_path: port.optional("reverse_path", reverse_path).map(Spanned::into_inner).unwrap_or_default(),
         class_e: port.optional("class_e", value::boolean).is_some_and(Spanned::into_inner),
+        redirects: port.optional("redirects", value::boolean).is_some_and(Spanned::into_inner),
         filter: port.optional("filter", value::word),
     }
 }
@@ -133,7 +136,7 @@ fn check_rule(draft: &RuleDraft, mistakes: &mut Vec<Mistake>) -> Option<Rule> {
 
 /// What `port` asks, if the filter it names is there.
 pub(super) fn check_policy(port: &PortDraft, filters: &[FilterDraft], mistakes: &mut Vec<Mistake>) -> Policy {
-    let PolicyDraft { reverse_path, class_e, filter } = &port.policy;
+    let PolicyDraft { reverse_path, class_e, redirects, filter } = &port.policy;
     let filter = filter.as_ref().and_then(|wanted| {
         let named = |draft: &FilterDraft| draft.name.as_ref().is_some_and(|name| name.get_ref() == wanted.get_ref());
         let place = filters.iter().position(named);
@@ -142,7 +145,7 @@ pub(super) fn check_policy(port: &PortDraft, filters: &[FilterDraft], mistakes: 
         }
         place.and_then(|place| u16::try_from(place).ok()).map(FilterId)
     });
-    Policy { reverse_path: *reverse_path, class_e: *class_e, filter }
+    Policy { reverse_path: *reverse_path, class_e: *class_e, filter, redirects: *redirects }
 }
 
 fn no_such_filter(wanted: &Spanned<String>, filters: &[FilterDraft]) -> Mistake {

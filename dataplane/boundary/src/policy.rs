@@ -16,6 +16,8 @@ pub struct Policy {
     pub class_e: bool,
     /// The filter it has: its place among those of the forwarding state.
     pub filter: Option<FilterId>,
+    /// Whether a host on its link is told when its packets leave the way they came, and somebody is nearer.
+    pub redirects: bool,
 }
 
 impl Policy {

@@ -142,6 +142,9 @@ reasons! {
         Unresolved = "unresolved",
         /// It is longer than the link out can carry (RFC 1812 5.2.6, RFC 4443 3.2).
         TooBig = "too_big",
+        /// A copy of one that left by the port it came in through; its sender may go a nearer way (RFC 1812 5.2.7.2). The
+        /// packet itself is counted as transmitted, and its copy not at all.
+        NearerWay = "nearer_way",
     }
 }
 
@@ -171,7 +174,9 @@ impl PuntReason {
             Self::Arp | Self::NeighbourDiscovery => PuntClass::Neighbours,
             Self::Routing | Self::LinkGroup => PuntClass::Routing,
             Self::Local => PuntClass::Local,
-            Self::Rejected | Self::TtlExpired | Self::NoRoute | Self::Unreachable => PuntClass::Errors,
+            Self::Rejected | Self::TtlExpired | Self::NoRoute | Self::Unreachable | Self::NearerWay => {
+                PuntClass::Errors
+            }
             Self::TooBig => PuntClass::TooBig,
             Self::Unresolved | Self::Options => PuntClass::Other,
         }

@@ -2,6 +2,8 @@
 //!
 //! What is built here is the message alone; the IP header around it is [`crate::ipv4::Builder`]'s.
 
+use std::net::Ipv4Addr;
+
 use crate::checksum::Sum;
 use crate::ipv4;
 
@@ -20,6 +22,8 @@ pub mod kind {
     pub const ECHO_REPLY: u8 = 0;
     /// A destination cannot be reached.
     pub const UNREACHABLE: u8 = 3;
+    /// Somebody else is nearer.
+    pub const REDIRECT: u8 = 5;
     /// Please answer with the same data.
     pub const ECHO_REQUEST: u8 = 8;
     /// The time to live ran out.
@@ -104,6 +108,11 @@ pub enum Error {
     SourceRouteFailed,
     /// 3/13: somebody decided that it is not to pass (RFC 1812 section 5.2.7.1).
     Prohibited,
+    /// 5/1: this host, or gateway, on the sender's own link is nearer to the destination.
+    Redirect {
+        /// Its address.
+        nearer: Ipv4Addr,
+    },
     /// 11/0: the time to live ran out on the way.
     TimeExceeded,
     /// 11/1: not all fragments came in time.
@@ -125,6 +134,7 @@ impl Error {
             Self::FragmentationNeeded { mtu } => (kind::UNREACHABLE, 4, mtu as u32),
             Self::SourceRouteFailed => (kind::UNREACHABLE, 5, 0),
             Self::Prohibited => (kind::UNREACHABLE, 13, 0),
+            Self::Redirect { nearer } => (kind::REDIRECT, 1, nearer.to_bits()),
             Self::TimeExceeded => (kind::TIME_EXCEEDED, 0, 0),
             Self::ReassemblyTimeExceeded => (kind::TIME_EXCEEDED, 1, 0),
             Self::ParameterProblem { pointer } => (kind::PARAMETER_PROBLEM, 0, (pointer as u32) << 24),
@@ -191,6 +201,7 @@ mod tests {
             (Error::ReassemblyTimeExceeded,            [11, 1], [0, 0, 0, 0]),
             (Error::ParameterProblem { pointer: 20 },  [12, 0], [20, 0, 0, 0]),
             (Error::Prohibited,                        [3, 13], [0, 0, 0, 0]),
+            (Error::Redirect { nearer: [192, 0, 2, 9].into() }, [5, 1], [192, 0, 2, 9]),
             (Error::TimeExceeded,                      [11, 0], [0, 0, 0, 0]),
         ];
         for (error, kind_and_code, rest) in errors {

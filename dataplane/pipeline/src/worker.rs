@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use boundary::punt::Sample;
-use boundary::{DropReason, PortId, Punt, Tally, Verdict, Vlan, WorkerEnd, punt};
+use boundary::{DropReason, PortId, Punt, PuntReason, Tally, Verdict, Vlan, WorkerEnd, punt};
 
 use crate::forward::forward_burst;
 use crate::port::{BURST, Burst, Frame, Port};
@@ -21,6 +21,7 @@ pub struct Worker<P: Port> {
     arrived: Burst<P::Frame>,
     vlans: Vlans<P::Frame>,
     verdicts: ArrayVec<Verdict, BURST>,
+    hints: Hints,
     end: WorkerEnd,
 }
 
@@ -30,7 +31,7 @@ impl<P: Port> Worker<P> {
     pub fn new(ports: Vec<P>, mut end: WorkerEnd) -> Self {
         let known = &end.state.pin().ports;
         let (outward, vlans) = (known.iter().map(|_port| Burst::new()).collect(), Vlans::among(known));
-        Self { ports, outward, arrived: Burst::new(), vlans, verdicts: ArrayVec::new(), end }
+        Self { ports, outward, arrived: Burst::new(), vlans, verdicts: ArrayVec::new(), hints: Hints::default(), end }
     }
 
     /// One turn: every port is polled once, and every frame leaves before the turn ends.
@@ -51,6 +52,7 @@ impl<P: Port> Worker<P> {
                 forward_burst(state, port, &mut self.arrived, &mut self.verdicts);
                 part(
                     port,
+                    state.port(port).policy.redirects.then_some(&mut self.hints),
                     &mut self.arrived,
                     &self.verdicts,
                     &mut self.outward,
@@ -114,6 +116,7 @@ impl<P: Port> Worker<P> {
 #[inline]
 fn part<F: Frame>(
     ingress: PortId,
+    hints: Option<&mut Hints>,
     burst: &mut Burst<F>,
     verdicts: &[Verdict],
     outward: &mut [Burst<F>],
@@ -121,11 +124,20 @@ fn part<F: Frame>(
     punts: &mut punt::Sender,
     tally: &mut Tally,
 ) {
-    let mut frames = burst.drain(..);
+    let (mut frames, mut hints) = (burst.drain(..), hints);
     for alike in verdicts.chunk_by(|one, next| one == next) {
         let frames = frames.by_ref().take(alike.len());
         match alike[0] {
-            Verdict::Transmit(egress) => outward[egress.index()].extend(frames),
+            Verdict::Transmit(egress) => {
+                let leaving = &mut outward[egress.index()];
+                let before = leaving.len();
+                leaving.extend(frames);
+                if egress == ingress
+                    && let Some(hints) = &mut hints
+                {
+                    hints.hint(ingress, &leaving[before], punts);
+                }
+            }
             Verdict::Punt(reason) => {
                 for frame in frames {
                     match punts.send(Punt { port: ingress, reason }, frame.bytes()) {
@@ -149,6 +161,28 @@ fn part<F: Frame>(
         }
     }
 }
+
+/// When the control thread is shown a packet that left the way it came: the first, and then one of many, so that a flood of
+/// them takes no room from what it has to decide.
+#[derive(Debug, Default)]
+struct Hints {
+    /// So many more are passed over.
+    passed_over: u8,
+}
+
+impl Hints {
+    #[cold]
+    fn hint<F: Frame>(&mut self, port: PortId, frame: &F, punts: &mut punt::Sender) {
+        if self.passed_over == 0 {
+            // A full ring has more urgent things in it.
+            let _no_room = punts.send(Punt { port, reason: PuntReason::NearerWay }, frame.bytes());
+        }
+        self.passed_over = self.passed_over.checked_sub(1).unwrap_or(BETWEEN_HINTS);
+    }
+}
+
+/// Packets, or runs of packets that fare alike, between two that are shown.
+const BETWEEN_HINTS: u8 = 63;
 
 /// Sends each queue out of its port; returns how many frames left and how many found no room. The latter are freed.
 #[inline]

@@ -9,6 +9,7 @@ fn everything_a_port_can_ask_of_packets_is_understood() {
     let text = r#"
 reverse_path = "strict"
 class_e = true
+redirects = true
 directed_broadcast = true
 filter = "edge"
 [[filter]]
@@ -26,7 +27,10 @@ rule = [
     let config = Config::parse("ferry.toml", &format!("{PORT}{text}")).unwrap();
     let port = &config.ports()[0];
     assert!(port.directed_broadcast);
-    assert_eq!(port.policy, Policy { reverse_path: ReversePath::Strict, class_e: true, filter: Some(FilterId(1)) });
+    assert_eq!(
+        port.policy,
+        Policy { reverse_path: ReversePath::Strict, class_e: true, filter: Some(FilterId(1)), redirects: true }
+    );
     let ports = |first, last| Some(Ports { first, last });
     let edge = Filter {
         rules: vec![

@@ -12,6 +12,7 @@ mod ipv6;
 mod ipv6_to_us;
 mod martians;
 mod operation;
+mod redirects;
 mod routing_state;
 mod time_to_live;
 mod verdicts;
