@@ -149,7 +149,7 @@ fn stats() -> Reply {
         entries: None,
         rtstat: None,
         events: None,
-        control: [("echo_replies".to_owned(), 2), ("icmp_limited".to_owned(), 0)].into(),
+        control: [].into(),
         total: counts.clone(),
         workers: vec![WorkerStats { core: 2, turns: 123_456, counts }],
     })
