@@ -100,7 +100,7 @@ fn under_change(control: &mut Control, end: WorkerEnd, counters: &Counters, netw
                 worker.turn();
                 // The second port gives back what the first one is to receive again.
                 let [there, back] = worker.ports_mut() else { panic!("two ports") };
-                there.frames.append(&mut back.frames);
+                there.frames.append(&mut back.sent);
             }
         });
         let mut at = 0;
@@ -147,7 +147,10 @@ const SLICE: Duration = Duration::from_millis(250);
 /// A port whose wire comes round: what the worker sent is there to be received again.
 #[derive(Default)]
 struct Endless {
+    /// What is to be received.
     frames: VecDeque<MemoryFrame>,
+    /// What was sent, and is still on the wire.
+    sent: VecDeque<MemoryFrame>,
 }
 
 impl Endless {
@@ -167,7 +170,7 @@ impl Endless {
                 Header { destination: LEFT_MAC, source: MacAddr([2, 0, 0, 0, 1, 1]), ether_type: EtherType::IPV4 };
             MemoryFrame([&ethernet.to_bytes()[..], &header.header(26).expect("it is short"), &[0; 26]].concat())
         };
-        Self { frames: networks.iter().step_by(networks.len() / 1024).map(frame).collect() }
+        Self { frames: networks.iter().step_by(networks.len() / 1024).map(frame).collect(), sent: VecDeque::new() }
     }
 }
 
@@ -187,7 +190,7 @@ impl Port for Endless {
     }
 
     fn transmit(&mut self, burst: &mut Burst<MemoryFrame>) {
-        self.frames.extend(burst.drain(..));
+        self.sent.extend(burst.drain(..));
     }
 
     fn originate(&mut self, bytes: &[u8]) -> Option<MemoryFrame> {
