@@ -142,8 +142,8 @@ reasons! {
         Unresolved = "unresolved",
         /// It is longer than the link out can carry (RFC 1812 5.2.6, RFC 4443 3.2).
         TooBig = "too_big",
-        /// A copy of one that left by the port it came in through; its sender may go a nearer way (RFC 1812 5.2.7.2). The
-        /// packet itself is counted as transmitted, and its copy not at all.
+        /// A copy of one that left by the port it came in through: its sender may go a nearer way (RFC 1812 5.2.7.2).
+        /// The packet itself is counted as transmitted, and its copy not at all.
         NearerWay = "nearer_way",
     }
 }
