@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Every change of a table is told where it is made ([`Routes`](crate::Routes)); what is no change, as a redirect or a link
-//! that goes, by whoever notices it, with [`Events::emit`]. While nobody listens an event is not even built: one load of a
+//! that goes, by whoever notices it, with `Events::emit`. While nobody listens an event is not even built: one load of a
 //! count is all it costs. When somebody does, it is built once and shared.
 //!
 //! A request for a route is told with its answer, done or refused, to whoever asked and to everybody else; but the answer

@@ -1,7 +1,7 @@
 //! The way up for frames that a worker cannot decide: a ring for each class of them.
 //!
 //! A flood of one class fills its own ring and no other, and the control thread takes from the rings in turn, of the urgent
-//! ones more ([`SHARES`]). So neighbours are heard and routing sessions live while somebody sends a million packets a second
+//! ones more (`SHARES`). So neighbours are heard and routing sessions live while somebody sends a million packets a second
 //! to one of our addresses, and a worker needs neither a clock nor a count for that: whether there is room is all it asks.
 //!
 //! Beside them goes a small ring of samples: the beginnings of a few frames that were dropped for reasons somebody will want

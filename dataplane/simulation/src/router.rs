@@ -36,7 +36,7 @@ impl Simulation {
     /// Lets the time pass until `then`: what is due meanwhile happens when it is due. A clock that would run backwards
     /// stands still.
     ///
-    /// Over a gap of more than [`LONGEST_GAP`], only its last part is lived through.
+    /// Over a gap of more than two minutes, only its last part is lived through.
     pub fn advance(&mut self, then: Timestamp) {
         if then.since(self.now) > LONGEST_GAP {
             self.now = Timestamp::from_nanos(then.as_nanos() - nanos(LONGEST_GAP));
