@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use boundary::PortId;
 use packet::ethernet::Header;
 use packet::extension::{self, NO_NEXT_HEADER};
+use packet::flow::UDP;
 use packet::fragment_v6::Fragment;
 use packet::icmpv4::{self, Icmpv4};
 use packet::icmpv6::{self, Between, Icmpv6};
@@ -241,5 +242,3 @@ impl Control {
         self.originate(answer, asker, from, turn);
     }
 }
-
-const UDP: u8 = 17;

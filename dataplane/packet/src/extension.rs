@@ -65,10 +65,10 @@ pub const MAX_HEADERS: usize = 8;
 /// The number that says nothing follows (RFC 8200 section 4.7).
 pub const NO_NEXT_HEADER: u8 = 59;
 
-const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const DESTINATION_OPTIONS: u8 = 60;
+pub(crate) const HOP_BY_HOP: u8 = 0;
+pub(crate) const ROUTING: u8 = 43;
+pub(crate) const FRAGMENT: u8 = 44;
+pub(crate) const DESTINATION_OPTIONS: u8 = 60;
 
 #[cfg(test)]
 mod tests {

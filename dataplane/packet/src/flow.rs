@@ -15,6 +15,7 @@
 use crate::extension::upper;
 use crate::ipv4::Ipv4;
 use crate::ipv6::Ipv6;
+use crate::tcp;
 
 /// How packets are told apart into flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -121,11 +122,16 @@ fn halves(number: u128) -> [u64; 2] {
 const FIRST: u64 = 0x243f_6a88_85a3_08d3;
 const SECOND: u64 = 0xb7e1_5162_8aed_2a6b;
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const DCCP: u8 = 33;
-const SCTP: u8 = 132;
-const UDP_LITE: u8 = 136;
+/// The protocol number of TCP, whose header begins with its ports like those of the four below.
+pub const TCP: u8 = tcp::PROTOCOL;
+/// The protocol number of UDP.
+pub const UDP: u8 = 17;
+/// The protocol number of DCCP (RFC 4340).
+pub const DCCP: u8 = 33;
+/// The protocol number of SCTP (RFC 9260).
+pub const SCTP: u8 = 132;
+/// The protocol number of UDP-Lite (RFC 3828).
+pub const UDP_LITE: u8 = 136;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 //! Only whoever sends a packet cuts it, and only whoever it is for puts it together again: nothing of this is for packets
 //! in transit.
 
-use crate::extension::MAX_HEADERS;
+use crate::extension::{DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, MAX_HEADERS, ROUTING};
 use crate::ipv6::{HEADER_LEN, Ipv6};
 
 /// A fragment, taken apart.
@@ -90,11 +90,6 @@ pub fn fragment(packet: &Ipv6<'_>, mtu: u16, identification: u32, mut each: impl
 
 /// Length of a fragment header, in bytes.
 const FRAGMENT_LEN: usize = 8;
-
-const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const DESTINATION_OPTIONS: u8 = 60;
 
 #[cfg(test)]
 mod tests {

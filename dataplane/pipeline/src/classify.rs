@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use boundary::{DropReason, ForwardingState, PortId, PortState, PuntReason, Verdict};
 use packet::ethernet::{self, EtherType};
+use packet::icmpv6;
 use packet::ipv4::{self, Ipv4};
 use packet::ipv6::{self, Ipv6};
 
@@ -118,7 +119,7 @@ fn ipv6(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool
     // RFC 4291 2.7: groups stay on the link; the neighbour discovery of RFC 4861 is addressed to some of them.
     if destination.is_multicast() {
         return match packet.next_header() {
-            ICMPV6 => Class::Decided(Verdict::Punt(PuntReason::NeighbourDiscovery)),
+            icmpv6::PROTOCOL => Class::Decided(Verdict::Punt(PuntReason::NeighbourDiscovery)),
             // RFC 4291 2.7: of the link's scope, and no transient groups.
             _ => to_many(port.tap && destination.segments()[0] == 0xff02, DropReason::Multicast),
         };
@@ -174,6 +175,3 @@ fn to_many(hears: bool, reason: DropReason) -> Class {
 fn drop(reason: DropReason) -> Class {
     Class::Decided(Verdict::Drop(reason))
 }
-
-/// The protocol number of ICMPv6.
-const ICMPV6: u8 = 58;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use boundary::policy::{Action, Looks, Policy, ReversePath, SeenPorts};
 use boundary::{DropReason, ForwardingState, NextHop, PortId, PuntReason, Verdict};
 use packet::extension;
+use packet::flow::{DCCP, SCTP, TCP, UDP, UDP_LITE};
 use packet::ipv4::Ipv4;
 use packet::ipv6::Ipv6;
 
@@ -106,12 +107,6 @@ fn ports(protocol: u8, payload: &[u8]) -> SeenPorts {
         _ => SeenPorts::Hidden,
     }
 }
-
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const DCCP: u8 = 33;
-const SCTP: u8 = 132;
-const UDP_LITE: u8 = 136;
 
 #[cfg(test)]
 mod tests;

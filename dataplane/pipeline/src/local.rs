@@ -5,7 +5,8 @@
 //! says that it comes from the link (RFC 4861 section 11.2); a forger fills the class of what he forges.
 
 use boundary::PuntReason;
-use packet::icmpv6::kind;
+use packet::flow::{TCP, UDP};
+use packet::icmpv6::{self, kind};
 use packet::ipv4::Ipv4;
 use packet::ipv6::Ipv6;
 
@@ -26,7 +27,7 @@ pub(crate) fn reason(packet: &[u8]) -> PuntReason {
 
 fn reason_v6(packet: &Ipv6<'_>) -> PuntReason {
     match (packet.next_header(), packet.payload().first()) {
-        (ICMPV6, Some(kind::ROUTER_SOLICITATION..=kind::REDIRECT)) if packet.hop_limit() == 255 => {
+        (icmpv6::PROTOCOL, Some(kind::ROUTER_SOLICITATION..=kind::REDIRECT)) if packet.hop_limit() == 255 => {
             PuntReason::NeighbourDiscovery
         }
         (protocol, _) if is_routing(protocol, packet.payload()) => PuntReason::Routing,
@@ -46,9 +47,6 @@ fn is_routing(protocol: u8, payload: &[u8]) -> bool {
     }
 }
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const ICMPV6: u8 = 58;
 const OSPF: u8 = 89;
 const PIM: u8 = 103;
 const VRRP: u8 = 112;
