@@ -263,7 +263,10 @@ fn expected(routes: &[Route], known: &[Host], address: IpAddr) -> Option<NextHop
         RouteKind::Unicast if route.gateway.is_some_and(|gateway| !is_reached(gateway)) => NextHop::Unreachable,
         RouteKind::Unicast => {
             let host = known.iter().find(|host| host.port == port && host.addresses().contains(&neighbour));
-            host.map_or(NextHop::Unresolved(port), |host| neighbour_hop(*host, address))
+            // A route to a gateway carries no more than its own metric says, which it has from whatever its gateway was
+            // reached by when it was set (GW-09, X73).
+            let own = route.gateway.and(route.detail.as_ref()).map(|detail| detail.metrics.mtu);
+            host.map_or(NextHop::Unresolved(port), |host| neighbour_hop(*host, address, own))
         }
     })
 }
@@ -278,13 +281,14 @@ fn most_specific(routes: &[Route], address: IpAddr) -> Option<&Route> {
     matching.max_by_key(|route| (route.dst.len(), preference(route)))
 }
 
-fn neighbour_hop(host: Host, address: IpAddr) -> NextHop {
+fn neighbour_hop(host: Host, address: IpAddr, own_mtu: Option<u32>) -> NextHop {
     use packet::ethernet::{EtherType, Header};
     let (source, mtu) = if host.port == LEFT { (ON_LEFT.mac, 1500) } else { (ON_RIGHT.mac, 1400) };
     let ether_type = if address.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
+    let mtu = own_mtu.map_or(mtu, |own| mtu.min(own));
     NextHop::Neighbour(boundary::Adjacency {
         port: host.port,
-        mtu: boundary::Mtu::new(mtu).unwrap(),
+        mtu: boundary::Mtu::new(u16::try_from(mtu).unwrap()).unwrap(),
         header: Header { destination: host.mac, source, ether_type }.to_bytes(),
     })
 }
