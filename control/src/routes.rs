@@ -512,6 +512,7 @@ impl Routes {
             flows: self.multipath.flows,
             ports: Arc::clone(&self.ports),
             filters: current.filters.clone(),
+            counted: None,
         });
     }
 

@@ -7,12 +7,13 @@
 //!   punt::Receiver              <--- frames, with the reason ------- punt::Sender
 //!   ring::Sender<PortId>        ---- frames, with the way out -----> ring::Receiver<PortId>
 //!   Counters                    <--- totals, at the end of a turn -- Tally
+//!   Chunk                       <--- packets of counted routes ----- Counted, in the snapshot
 //! ```
 //!
 //! Both sides know this crate and not each other. Nothing here blocks a worker: a snapshot is pinned with one load, a ring
 //! that is full says so, and counters are added up in plain memory and published once a turn.
 //!
-//! [`connect`] makes both ends of all four.
+//! [`connect`] makes both ends of the first four; the last is there when routes are counted.
 
 mod counters;
 mod group;
@@ -21,6 +22,7 @@ mod publish;
 pub mod punt;
 mod reason;
 pub mod ring;
+mod sent;
 mod state;
 
 pub use counters::{Counters, PortTotals, Tally, Totals};
@@ -28,6 +30,7 @@ pub use group::{BUCKETS, Group, Share, scramble};
 pub use policy::Policy;
 pub use publish::{Publisher, Reader};
 pub use reason::{DropReason, PuntClass, PuntReason, Verdict};
+pub use sent::{CELLS, Chunk, CountId, Counted, CountedTable, CountedTables, Sharing, Whose};
 pub use state::{Adjacency, ForwardingState, GroupId, Mtu, NextHop, PortId, PortState, Tables, Vlan};
 
 /// Why a frame went up a punt ring, and where it had come in.
@@ -57,6 +60,8 @@ impl Default for RingSizes {
 /// A worker's ends.
 #[derive(Debug)]
 pub struct WorkerEnd {
+    /// Which worker it is, from 0: the place of its shard among those of all.
+    pub number: usize,
     /// The forwarding state, newest first.
     pub state: Reader<ForwardingState>,
     /// Where frames go that the worker cannot decide.
@@ -87,13 +92,13 @@ pub fn connect(
     let ports = state.ports.len();
     let publisher = Publisher::new(state);
     let (mut links, mut counters, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for _worker in 0..workers {
+    for number in 0..workers {
         let (punts, punted) = punt::punts(sizes);
         let (originate, originated) = ring::ring(sizes.slots, sizes.frame_len);
         let (tally, counted) = Tally::new(ports);
         links.push(WorkerLink { punts: punted, originate });
         counters.push(counted);
-        ends.push(WorkerEnd { state: publisher.reader(), punts, originated, tally });
+        ends.push(WorkerEnd { number, state: publisher.reader(), punts, originated, tally });
     }
     (publisher, links, counters, ends)
 }

@@ -6,13 +6,14 @@ use std::fmt::{self, Display};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use lpm::{Fib, FibWriter, NextHopId};
+use lpm::{Address, Fib, FibWriter, NextHopId};
 use packet::ethernet::{self, MacAddr};
 use packet::flow::FlowHash;
 use packet::vlan::Tags;
 
 use crate::group::Group;
 use crate::policy::{Filter, FilterId, Policy};
+use crate::sent::{CountId, Counted, CountedTable, Whose};
 
 /// Which port: its place among the configured ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +78,8 @@ pub struct ForwardingState {
     pub ports: Arc<[PortState]>,
     /// The filters that ports name. Every [`FilterId`] of a port's [`Policy`] has its place here.
     pub filters: Arc<[Filter]>,
+    /// Whose packets are counted; nobody's, mostly.
+    pub counted: Option<Arc<Counted>>,
 }
 
 impl ForwardingState {
@@ -92,6 +95,7 @@ impl ForwardingState {
             flows: FlowHash::default(),
             ports: ports.into_iter().collect(),
             filters: Arc::from([]),
+            counted: None,
         }
     }
 
@@ -118,6 +122,22 @@ impl ForwardingState {
     /// The member of a group that `packet` goes by, IP header first.
     pub fn member(&self, group: GroupId, packet: &[u8]) -> NextHopId {
         self.groups[group.index()].member(self.flows.of(packet))
+    }
+
+    /// For whom a packet counts that was sent, IP header first, by what a table of counted routes answers.
+    #[inline]
+    pub fn count_of<A: Address>(&self, table: &CountedTable<A>, answer: Option<NextHopId>, packet: &[u8]) -> CountId {
+        match answer.map(Whose::of) {
+            None => CountId::NOBODY,
+            Some(Whose::Route(id)) => id,
+            Some(Whose::OneOf(place)) => {
+                let sharing = &table.sharing[place as usize];
+                let NextHop::Group(group) = self.next_hop(sharing.group) else { return CountId::NOBODY };
+                let member = self.member(*group, packet);
+                let counted = sharing.members.iter().find(|(next_hop, _)| *next_hop == member);
+                counted.map_or(CountId::NOBODY, |(_, id)| *id)
+            }
+        }
     }
 
     /// Whether a next hop, or any member of a group, leads out of `port`.

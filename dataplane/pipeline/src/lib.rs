@@ -17,6 +17,7 @@
 mod classify;
 mod forward;
 mod guard;
+mod ledger;
 mod local;
 mod memory;
 mod port;

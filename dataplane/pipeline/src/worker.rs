@@ -5,6 +5,7 @@ use boundary::punt::Sample;
 use boundary::{DropReason, PortId, Punt, PuntReason, Tally, Verdict, Vlan, WorkerEnd, punt};
 
 use crate::forward::forward_burst;
+use crate::ledger::Ledger;
 use crate::port::{BURST, Burst, Frame, Port};
 use crate::vlan::{self, Vlans};
 
@@ -21,6 +22,7 @@ pub struct Worker<P: Port> {
     arrived: Burst<P::Frame>,
     vlans: Vlans<P::Frame>,
     verdicts: ArrayVec<Verdict, BURST>,
+    ledger: Ledger,
     hints: Hints,
     end: WorkerEnd,
 }
@@ -31,7 +33,17 @@ impl<P: Port> Worker<P> {
     pub fn new(ports: Vec<P>, mut end: WorkerEnd) -> Self {
         let known = &end.state.pin().ports;
         let (outward, vlans) = (known.iter().map(|_port| Burst::new()).collect(), Vlans::among(known));
-        Self { ports, outward, arrived: Burst::new(), vlans, verdicts: ArrayVec::new(), hints: Hints::default(), end }
+        let ledger = Ledger::new(end.number, known.len());
+        Self {
+            ports,
+            outward,
+            arrived: Burst::new(),
+            vlans,
+            verdicts: ArrayVec::new(),
+            ledger,
+            hints: Hints::default(),
+            end,
+        }
     }
 
     /// One turn: every port is polled once, and every frame leaves before the turn ends.
@@ -50,6 +62,7 @@ impl<P: Port> Worker<P> {
             let mut port = ingress;
             loop {
                 forward_burst(state, port, &mut self.arrived, &mut self.verdicts);
+                self.ledger.note(state, port, &self.arrived, &self.verdicts);
                 part(
                     port,
                     state.port(port).policy.redirects.then_some(&mut self.hints),
@@ -64,7 +77,9 @@ impl<P: Port> Worker<P> {
                 let Some(next) = self.vlans.next_burst(ingress, &mut self.arrived, &mut self.end.tally) else { break };
                 port = next;
             }
-            let (sent, refused) = flush(&mut self.ports, &mut self.outward, &self.vlans, &mut self.end.tally);
+            let (ports, outward) = (&mut self.ports, &mut self.outward);
+            let (sent, refused) = flush(ports, outward, &self.vlans, &mut self.ledger, &mut self.end.tally);
+            self.ledger.book(state);
             self.end.tally.transmitted(sent);
             self.end.tally.dropped(DropReason::TxFull, refused);
         }
@@ -102,7 +117,8 @@ impl<P: Port> Worker<P> {
             handled += 1;
         }
         if handled > 0 {
-            let (sent, refused) = flush(&mut self.ports, &mut self.outward, &self.vlans, &mut self.end.tally);
+            let Self { ports, outward, vlans, ledger, end, .. } = self;
+            let (sent, refused) = flush(ports, outward, vlans, ledger, &mut end.tally);
             self.end.tally.originated(sent);
             self.end.tally.originated_lost(refused);
         }
@@ -190,6 +206,7 @@ fn flush<P: Port>(
     ports: &mut [P],
     queues: &mut [Burst<P::Frame>],
     vlans: &Vlans<P::Frame>,
+    ledger: &mut Ledger,
     tally: &mut Tally,
 ) -> (usize, usize) {
     let (mut sent, mut refused) = (0, 0);
@@ -200,8 +217,9 @@ fn flush<P: Port>(
         let held = queue.len();
         let left = match vlans.get(egress) {
             None => send(&mut ports[egress.index()], egress, queue, tally),
-            Some(vlan) => send_tagged(&mut ports[vlan.parent.index()], egress, vlan, queue, tally),
+            Some(vlan) => send_tagged(&mut ports[vlan.parent.index()], egress, vlan, queue, ledger, tally),
         };
+        ledger.settle(egress, left);
         sent += left;
         refused += held - left;
         queue.clear();
@@ -225,9 +243,19 @@ fn send_tagged<P: Port>(
     egress: PortId,
     vlan: Vlan,
     queue: &mut Burst<P::Frame>,
+    ledger: &mut Ledger,
     tally: &mut Tally,
 ) -> usize {
-    queue.retain(|frame| vlan::tag(frame, vlan.tags));
+    let mut tagged = 0;
+    queue.retain(|frame| {
+        let has_room = vlan::tag(frame, vlan.tags);
+        if has_room {
+            tagged += 1;
+        } else {
+            ledger.strike(egress, tagged);
+        }
+        has_room
+    });
     let (frames, bytes) = (queue.len(), bytes_of(queue));
     device.transmit(queue);
     let (sent, bytes) = (frames - queue.len(), bytes - bytes_of(queue));
