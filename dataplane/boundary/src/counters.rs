@@ -11,6 +11,7 @@
 //! this worker writes there. A reader that came in between tries again, and gives way if that goes on: the worker may have
 //! been interrupted in the middle. A worker never waits.
 
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -25,26 +26,36 @@ use crate::state::PortId;
 pub struct Tally {
     cells: Box<[u64]>,
     changed: bool,
+    /// Where the cells of each port's queues begin, by [`PortId`]; and after the last, where they end.
+    queues: Arc<[usize]>,
     shared: Arc<Shared>,
 }
 
 impl Tally {
-    /// Counters at zero for a worker with `ports` ports, and the end to read them from.
-    pub fn new(ports: usize) -> (Self, Counters) {
-        let cells = PORTS + ports * PORT_CELLS;
+    /// Counters at zero for a worker on ports with so many receive queues, by [`PortId`], and the end to read them from.
+    pub fn new(queues: &[u16]) -> (Self, Counters) {
+        let first = PORTS + queues.len() * PORT_CELLS;
+        let ends = queues.iter().scan(first, |end, count| {
+            *end += usize::from(*count);
+            Some(*end)
+        });
+        let queues: Arc<[usize]> = iter::once(first).chain(ends).collect();
+        let cells = queues.last().copied().unwrap_or(first);
         let shared = Arc::new(Shared {
             sequence: CachePadded::new(AtomicU64::new(0)),
             turns: CachePadded::new(AtomicU64::new(0)),
             cells: (0..cells).map(|_cell| AtomicU64::new(0)).collect(),
+            queues: Arc::clone(&queues),
         });
-        let tally = Self { cells: vec![0; cells].into(), changed: false, shared: Arc::clone(&shared) };
+        let tally = Self { cells: vec![0; cells].into(), changed: false, queues, shared: Arc::clone(&shared) };
         (tally, Counters(shared))
     }
 
-    /// A burst came in through `port`, which has a device.
+    /// A burst came in through a receive queue of `port`, which has a device.
     #[inline]
-    pub fn received(&mut self, port: PortId, packets: usize, bytes: usize) {
+    pub fn received(&mut self, port: PortId, queue: u16, packets: usize, bytes: usize) {
         self.add(RECEIVED, packets);
+        self.add(self.queues[port.index()] + usize::from(queue), packets);
         self.came_in(port, packets, bytes);
     }
 
@@ -136,7 +147,7 @@ impl Counters {
             // Acquire: if a cell above was already of a later turn, so is the number read below.
             fence(Ordering::Acquire);
             if before.is_multiple_of(2) && self.0.sequence.load(Ordering::Relaxed) == before {
-                return Totals { cells };
+                return Totals { cells, queues: Arc::clone(&self.0.queues) };
             }
             backoff.snooze();
         }
@@ -152,6 +163,8 @@ impl Counters {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Totals {
     cells: Box<[u64]>,
+    /// As in [`Tally`].
+    queues: Arc<[usize]>,
 }
 
 impl Totals {
@@ -161,7 +174,7 @@ impl Totals {
             sum.cells.iter_mut().zip(worker.cells).for_each(|(sum, count)| *sum += count);
             sum
         });
-        sum.unwrap_or_else(|| Self { cells: vec![0; PORTS].into() })
+        sum.unwrap_or_else(|| Self { cells: vec![0; PORTS].into(), queues: [PORTS].into() })
     }
 
     /// Packets that came in.
@@ -206,12 +219,22 @@ impl Totals {
 
     /// What went through each port, by [`PortId`].
     pub fn ports(&self) -> impl Iterator<Item = PortTotals> + '_ {
-        self.cells[PORTS..].as_chunks::<PORT_CELLS>().0.iter().map(|cells| PortTotals {
+        self.cells[PORTS..self.queues[0]].as_chunks::<PORT_CELLS>().0.iter().map(|cells| PortTotals {
             rx_packets: cells[RX_PACKETS],
             rx_bytes: cells[RX_BYTES],
             tx_packets: cells[TX_PACKETS],
             tx_bytes: cells[TX_BYTES],
         })
+    }
+
+    /// Packets that came in through each receive queue of `port`, by their numbers; none for a port without a device.
+    ///
+    /// Together they are what came in through the port.
+    pub fn queues(&self, port: PortId) -> &[u64] {
+        match self.queues.get(port.index()..port.index() + 2) {
+            Some(bounds) => &self.cells[bounds[0]..bounds[1]],
+            None => &[],
+        }
     }
 
     /// Whether every packet received is accounted for. It always is; this says so to tests and to people.
@@ -239,6 +262,7 @@ struct Shared {
     sequence: CachePadded<AtomicU64>,
     turns: CachePadded<AtomicU64>,
     cells: Box<[AtomicU64]>,
+    queues: Arc<[usize]>,
 }
 
 // Where each counter stands among the cells.
@@ -268,8 +292,8 @@ mod tests {
 
     #[test]
     fn a_reader_sees_a_turn_once_it_has_ended() {
-        let (mut tally, counters) = Tally::new(2);
-        tally.received(PortId(1), 2, 120);
+        let (mut tally, counters) = Tally::new(&[1, 1]);
+        tally.received(PortId(1), 0, 2, 120);
         tally.punted(PuntReason::Arp);
         tally.dropped(DropReason::NotOurMac, 1);
         assert_eq!(counters.read().received(), 0);
@@ -284,11 +308,11 @@ mod tests {
     #[test]
     fn the_law_holds_in_every_reading_while_a_worker_counts() {
         const TURNS: u64 = 100_000;
-        let (mut tally, counters) = Tally::new(1);
+        let (mut tally, counters) = Tally::new(&[1]);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for _turn in 0..TURNS {
-                    tally.received(PortId(0), 3, 180);
+                    tally.received(PortId(0), 0, 3, 180);
                     tally.transmitted(1);
                     tally.punted(PuntReason::Local);
                     tally.dropped(DropReason::TxFull, 1);
@@ -305,10 +329,10 @@ mod tests {
 
     #[test]
     fn workers_add_up() {
-        let (mut one, first) = Tally::new(1);
-        let (mut two, second) = Tally::new(1);
+        let (mut one, first) = Tally::new(&[1]);
+        let (mut two, second) = Tally::new(&[1]);
         for tally in [&mut one, &mut two] {
-            tally.received(PortId(0), 1, 60);
+            tally.received(PortId(0), 0, 1, 60);
             tally.transmitted(1);
             tally.sent(PortId(0), 1, 60);
             tally.publish();
@@ -316,5 +340,23 @@ mod tests {
         let all = Totals::of_all([&first, &second]);
         assert_eq!((all.received(), all.transmitted()), (2, 2));
         assert_eq!(all.ports().next().unwrap().tx_bytes, 120);
+    }
+
+    #[test]
+    fn what_came_in_through_the_queues_of_a_port_adds_up_to_what_came_in_through_it() {
+        let (mut tally, counters) = Tally::new(&[2, 1, 0]);
+        for (port, queue, packets) in [(0, 0, 3), (0, 1, 4), (1, 0, 5)] {
+            tally.received(PortId(port), queue, packets, 0);
+        }
+        // A VLAN has no queue of its own.
+        tally.came_in(PortId(2), 2, 0);
+        tally.publish();
+        let totals = Totals::of_all([&counters, &counters]);
+        assert_eq!(totals.queues(PortId(0)), [6, 8]);
+        assert_eq!(totals.queues(PortId(1)), [10]);
+        assert_eq!((totals.queues(PortId(2)), totals.queues(PortId(3))), (&[][..], &[][..]));
+        let ports: Vec<_> = totals.ports().map(|port| port.rx_packets).collect();
+        assert_eq!(ports, [14, 10, 4]);
+        assert!(Totals::of_all([]).queues(PortId(0)).is_empty());
     }
 }

@@ -8,15 +8,19 @@
 //!   ring::Sender<PortId>        ---- frames, with the way out -----> ring::Receiver<PortId>
 //!   Counters                    <--- totals, at the end of a turn -- Tally
 //!   Chunk                       <--- packets of counted routes ----- Counted, in the snapshot
+//!   QueueMap                    ---- who polls which queue --------> Desk, which passes queues on to other desks
 //! ```
 //!
 //! Both sides know this crate and not each other. Nothing here blocks a worker: a snapshot is pinned with one load, a ring
-//! that is full says so, and counters are added up in plain memory and published once a turn.
+//! that is full says so, counters are added up in plain memory and published once a turn, and a queue goes from one worker
+//! to the other between their turns.
 //!
-//! [`connect`] makes both ends of the first four; the last is there when routes are counted.
+//! [`connect`] makes both ends of the first four. Chunks are there when routes are counted; [`handover::desks`] makes both
+//! ends of the last.
 
 mod counters;
 mod group;
+pub mod handover;
 pub mod policy;
 mod publish;
 pub mod punt;
@@ -27,6 +31,7 @@ mod state;
 
 pub use counters::{Counters, PortTotals, Tally, Totals};
 pub use group::{BUCKETS, Group, Share, scramble};
+pub use handover::{Desk, QueueId, QueueMap, WorkerId};
 pub use policy::Policy;
 pub use publish::{Publisher, Reader};
 pub use reason::{DropReason, PuntClass, PuntReason, Verdict};
@@ -83,19 +88,29 @@ pub struct WorkerLink {
 
 /// Both ends of everything that crosses, for as many workers as asked for and with `state` as the first snapshot.
 ///
-/// Allocates all it will ever use: rings of `sizes` for each worker.
+/// Allocates all it will ever use: rings of `sizes` for each worker. Every port has one receive queue.
 pub fn connect(
     state: ForwardingState,
     workers: usize,
     sizes: RingSizes,
 ) -> (Publisher<ForwardingState>, Vec<WorkerLink>, Vec<Counters>, Vec<WorkerEnd>) {
-    let ports = state.ports.len();
+    let queues = vec![1; state.ports.len()];
+    connect_queues(state, &queues, workers, sizes)
+}
+
+/// The same for ports with so many receive queues each, by [`PortId`].
+pub fn connect_queues(
+    state: ForwardingState,
+    queues: &[u16],
+    workers: usize,
+    sizes: RingSizes,
+) -> (Publisher<ForwardingState>, Vec<WorkerLink>, Vec<Counters>, Vec<WorkerEnd>) {
     let publisher = Publisher::new(state);
     let (mut links, mut counters, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..workers {
         let (punts, punted) = punt::punts(sizes);
         let (originate, originated) = ring::ring(sizes.slots, sizes.frame_len);
-        let (tally, counted) = Tally::new(ports);
+        let (tally, counted) = Tally::new(queues);
         links.push(WorkerLink { punts: punted, originate });
         counters.push(counted);
         ends.push(WorkerEnd { number, state: publisher.reader(), punts, originated, tally });

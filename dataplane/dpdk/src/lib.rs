@@ -27,7 +27,7 @@
 //!         move || {
 //!             let _registered = eal.register_worker_thread()?;
 //!             let mut burst = pipeline::Burst::new();
-//!             pipeline::Port::receive(&mut worker_port, &mut burst);
+//!             pipeline::Port::receive(&mut worker_port, 0, &mut burst);
 //!             Ok::<_, dpdk::EalError>(())
 //!         }
 //!     });

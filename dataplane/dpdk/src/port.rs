@@ -36,7 +36,7 @@ pub struct Port {
 /// How to start a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortConfig {
-    /// Receive queues: one per worker that polls it.
+    /// Receive queues: mostly one for each worker that polls it.
     pub rx_queues: u16,
     /// Transmit queues: one per worker that sends on it, mostly all of them.
     pub tx_queues: u16,
@@ -85,8 +85,14 @@ impl Queues {
     /// One [`WorkerPort`] for each transmit queue; the first ones have a receive queue as well, as far as those go.
     #[must_use]
     pub fn into_worker_ports(self) -> Vec<WorkerPort> {
+        let most = self.rx.len();
         let mut rx = self.rx.into_iter();
-        self.tx.into_iter().map(|tx| WorkerPort::new(rx.next(), tx)).collect()
+        let dealt = self.tx.into_iter().map(|tx| {
+            let mut port = WorkerPort::new(tx, most);
+            rx.next().into_iter().for_each(|queue| port.take(queue));
+            port
+        });
+        dealt.collect()
     }
 }
 

@@ -30,6 +30,12 @@ impl RxQueue {
         Self { hooks: Hooks::of(port.id()), queue, _port: port }
     }
 
+    /// Its number among those of its port.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.queue
+    }
+
     /// Adds the frames that have arrived to `burst`, at most as many as it has room for.
     #[inline]
     pub fn receive(&mut self, burst: &mut Burst<Mbuf>) {
@@ -79,24 +85,34 @@ impl TxQueue {
 
 /// One port as one worker sees it: what [`pipeline`] forwards between.
 ///
-/// A worker sends on every port and may receive on only some of them, so the receive queue is optional.
+/// A worker sends on every port and receives on some of them: it holds a transmit queue of its own, and those receive
+/// queues that are its to poll. They come and go between its turns.
 #[derive(Debug)]
 pub struct WorkerPort {
-    rx: Option<RxQueue>,
+    rx: Vec<RxQueue>,
+    /// Of the queues in `rx`.
+    numbers: Vec<u16>,
     tx: TxQueue,
 }
 
 impl WorkerPort {
-    /// Of a receive queue, if this worker polls one, and a transmit queue of the same port.
+    /// Of a transmit queue, and as yet no receive queue of the same port; with room for `most` of those.
     #[must_use]
-    pub fn new(rx: Option<RxQueue>, tx: TxQueue) -> Self {
-        Self { rx, tx }
+    pub fn new(tx: TxQueue, most: usize) -> Self {
+        Self { rx: Vec::with_capacity(most), numbers: Vec::with_capacity(most), tx }
     }
 
-    /// Whether anything can be received here.
-    #[must_use]
-    pub fn receives(&self) -> bool {
-        self.rx.is_some()
+    /// Polls one more receive queue of the port. Without memory from the system, as long as there is room.
+    pub fn take(&mut self, queue: RxQueue) {
+        self.numbers.push(queue.queue);
+        self.rx.push(queue);
+    }
+
+    /// Polls a receive queue no longer, if it did.
+    pub fn release(&mut self, number: u16) -> Option<RxQueue> {
+        let place = self.numbers.iter().position(|held| *held == number)?;
+        self.numbers.remove(place);
+        Some(self.rx.remove(place))
     }
 }
 
@@ -104,9 +120,14 @@ impl pipeline::Port for WorkerPort {
     type Frame = Mbuf;
 
     #[inline]
-    fn receive(&mut self, burst: &mut Burst<Mbuf>) {
-        if let Some(rx) = &mut self.rx {
-            rx.receive(burst);
+    fn queues(&self) -> &[u16] {
+        &self.numbers
+    }
+
+    #[inline]
+    fn receive(&mut self, nth: usize, burst: &mut Burst<Mbuf>) {
+        if let Some(queue) = self.rx.get_mut(nth) {
+            queue.receive(burst);
         }
     }
 

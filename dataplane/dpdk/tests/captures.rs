@@ -20,7 +20,7 @@ fn a_capture_is_received_and_another_is_written() {
             let pool = pool(&eal);
             let (control, mut port) = port(&eal, "net_pcap0", &pool);
             let mut burst = Burst::new();
-            port.receive(&mut burst);
+            port.receive(0, &mut burst);
             assert_eq!(burst.iter().map(|frame| frame.bytes().to_vec()).collect::<Vec<_>>(), frames);
             burst.iter_mut().for_each(|frame| frame.bytes_mut()[0] ^= 0xff);
             port.transmit(&mut burst);
@@ -46,7 +46,7 @@ fn of_a_frame_in_several_buffers_only_the_first_is_ours_to_see() {
         let pool = pool(&eal);
         let (_control, mut port) = port(&eal, "net_pcap0", &pool);
         let mut burst = Burst::new();
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
         let lengths: Vec<usize> = burst.iter().map(|frame| frame.bytes().len()).collect();
         assert_eq!(lengths, [pool.frame_room(), 60, pool.frame_room()]);
         assert!(burst[0].bytes().iter().all(|byte| *byte == 1));

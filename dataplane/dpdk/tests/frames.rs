@@ -16,10 +16,10 @@ fn a_null_device_receives_full_bursts_and_sends_everything() {
         let pool = pool(&eal);
         let (control, mut port) = port(&eal, "net_null0", &pool);
         let mut burst = Burst::new();
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
         assert_eq!(burst.len(), BURST);
         assert!(burst.iter().all(|frame| frame.bytes().len() == 80));
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
         assert_eq!(burst.len(), BURST, "a full burst takes no more");
         port.transmit(&mut burst);
         assert!(burst.is_empty());
@@ -39,7 +39,7 @@ fn what_is_sent_into_a_ring_arrives_with_the_same_bytes() {
         let mut burst: Burst<_> = sent.iter().map(|bytes| port.originate(bytes).unwrap()).collect();
         port.transmit(&mut burst);
         assert!(burst.is_empty());
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
         let received: Vec<Vec<u8>> = burst.iter().map(|frame| frame.bytes().to_vec()).collect();
         assert_eq!(received, sent);
     });
@@ -54,7 +54,7 @@ fn frames_are_added_behind_those_a_burst_already_holds() {
         let mut sent = numbered(&mut port, 10..13, 60);
         port.transmit(&mut sent);
         let mut burst = numbered(&mut port, 0..2, 60);
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
         assert_eq!(numbers(&burst), [0, 1, 10, 11, 12]);
     });
 }
@@ -96,7 +96,7 @@ fn a_frame_can_be_rewritten_and_cut_but_not_stretched() {
         assert_eq!(burst[0].bytes().len(), 100);
         burst[0].truncate(61);
         port.transmit(&mut burst);
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
         assert_eq!(burst[0].bytes().len(), 61);
         assert_eq!(burst[0].bytes()[..2], [9, 7]);
     });
@@ -131,9 +131,9 @@ fn every_buffer_comes_home_from_bursts_rings_and_ports() {
             let (_null_control, mut null) = port(&eal, "net_null0", &pool);
             let mut burst = numbered(&mut ring, 0..60, 60);
             ring.transmit(&mut burst);
-            null.receive(&mut burst);
+            null.receive(0, &mut burst);
             null.transmit(&mut burst);
-            ring.receive(&mut burst);
+            ring.receive(0, &mut burst);
             burst.truncate(10);
             ring.transmit(&mut burst);
             drain(&mut ring);
@@ -155,7 +155,7 @@ fn workers_on_queues_of_their_own_share_a_pool_and_lose_nothing() {
                 let _registered = eal.register_worker_thread().unwrap();
                 let mut burst = Burst::new();
                 for _turn in 0..1000 {
-                    port.receive(&mut burst);
+                    port.receive(0, &mut burst);
                     burst.truncate(BURST / 2);
                     port.transmit(&mut burst);
                 }
@@ -172,10 +172,10 @@ fn workers_on_queues_of_their_own_share_a_pool_and_lose_nothing() {
 /// Receives and drops until nothing comes. (A ring device that is closed keeps what is in it.)
 fn drain(port: &mut WorkerPort) {
     let mut burst = Burst::new();
-    port.receive(&mut burst);
+    port.receive(0, &mut burst);
     while !burst.is_empty() {
         burst.clear();
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
     }
 }
 
@@ -198,7 +198,7 @@ fn a_frame_grows_at_its_front_as_far_as_its_buffer_goes() {
         assert_eq!(frame.bytes(), expected, "and then it stays as it is");
         let mut burst: Burst<_> = [frame].into_iter().collect();
         port.transmit(&mut burst);
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
         assert_eq!(burst[0].bytes(), expected);
     });
 }
@@ -215,7 +215,7 @@ fn of_a_frame_that_did_not_fit_its_buffer_the_first_part_is_kept_and_the_others_
         let pool = pool(&eal);
         let (_control, mut port) = port(&eal, "net_pcap0", &pool);
         let mut burst = Burst::new();
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
         let frame = &mut burst[0];
         assert_eq!((frame.whole_len(), frame.bytes().len()), (5000, pool.frame_room()));
         let held = pool.available();
@@ -224,5 +224,35 @@ fn of_a_frame_that_did_not_fit_its_buffer_the_first_part_is_kept_and_the_others_
         assert_eq!(pool.available(), held + 2, "two more buffers are free");
         burst.clear();
         assert_eq!(pool.available(), pool.buffers());
+    });
+}
+
+#[test]
+fn a_receive_queue_goes_from_one_worker_to_another_with_what_is_in_it() {
+    alone(|| {
+        let eal = start(&["net_ring0"]);
+        let pool = pool(&eal);
+        let (_control, mut sender) = port(&eal, "net_ring0", &pool);
+        let mut burst = numbered(&mut sender, 0..32, 60);
+        sender.transmit(&mut burst);
+        sender.receive(0, &mut burst);
+        burst.truncate(8);
+        burst.clear();
+        let mut more = numbered(&mut sender, 32..64, 60);
+        sender.transmit(&mut more);
+
+        assert!(sender.release(1).is_none(), "there is no such queue");
+        let mut queue = sender.release(0).unwrap();
+        assert!(sender.queues().is_empty() && sender.release(0).is_none());
+        sender.receive(0, &mut burst);
+        assert!(burst.is_empty(), "it is no longer polled here");
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                queue.receive(&mut burst);
+                assert_eq!(numbers(&burst), (32..64).collect::<Vec<_>>());
+            });
+        });
+        sender.take(queue);
+        assert_eq!(sender.queues(), [0]);
     });
 }

@@ -38,7 +38,7 @@ fn automatic_memory_is_huge_pages_exactly_if_enough_are_free() {
         let pool = pool(&eal);
         let (_control, mut port) = port(&eal, "net_null0", &pool);
         let mut burst = Burst::new();
-        port.receive(&mut burst);
+        port.receive(0, &mut burst);
         assert!(burst.is_full());
     });
 }
@@ -191,8 +191,9 @@ fn queues_are_dealt_out_receive_queues_first() {
         let eal = start(&["net_null0"]);
         let config = PortConfig { rx_queues: 2, tx_queues: 3, ..PortConfig::default() };
         let (_control, queues) = Port::start(&eal, "net_null0", &config, &pool(&eal)).unwrap();
-        let receives: Vec<bool> = queues.into_worker_ports().iter().map(|port| port.receives()).collect();
-        assert_eq!(receives, [true, true, false]);
+        let ports = queues.into_worker_ports();
+        let polled: Vec<_> = ports.iter().map(|port| port.queues()).collect();
+        assert_eq!(polled, [&[0][..], &[1], &[]]);
     });
 }
 
@@ -234,7 +235,7 @@ fn a_worker_thread_registers_once_and_works_from_its_cache() {
                 assert!(matches!(eal.register_worker_thread(), Err(EalError::ThreadRegisteredTwice)));
                 let mut burst = scene::numbered(&mut port, 0..64, 60);
                 port.transmit(&mut burst);
-                port.receive(&mut burst);
+                port.receive(0, &mut burst);
                 assert_eq!(burst.len(), 64);
                 assert_eq!(burst[63].bytes()[0], 63);
                 drop(burst);
@@ -260,7 +261,7 @@ fn whatever_is_dropped_first_the_environment_goes_last() {
         let mut port = only(queues);
         let worker = thread::spawn(move || {
             let mut burst = Burst::new();
-            port.receive(&mut burst);
+            port.receive(0, &mut burst);
             assert!(burst.is_full());
             // The burst goes, then the port: it is the last, and ends DPDK from here.
         });

@@ -53,7 +53,7 @@ impl Default for MemoryPort {
 impl Port for MemoryPort {
     type Frame = MemoryFrame;
 
-    fn receive(&mut self, burst: &mut Burst<MemoryFrame>) {
+    fn receive(&mut self, _nth: usize, burst: &mut Burst<MemoryFrame>) {
         let count = self.arriving.len().min(burst.remaining_capacity());
         burst.extend(self.arriving.drain(..count));
     }

@@ -35,15 +35,21 @@ pub trait Frame {
     fn grow_front(&mut self, len: usize) -> bool;
 }
 
-/// One port, as one worker sees it: a receive queue and a transmit queue of its own.
+/// One port, as one worker sees it: the receive queues that it polls, and a transmit queue of its own.
 ///
 /// Nothing here waits, allocates or fails: a port that has gone away receives nothing and has no room.
 pub trait Port {
     /// What it carries.
     type Frame: Frame;
 
-    /// Adds the frames that have arrived to `burst`, at most as many as it has room for.
-    fn receive(&mut self, burst: &mut Burst<Self::Frame>);
+    /// The numbers of the receive queues that this worker polls; they may be others in another turn. In memory it is one.
+    #[inline]
+    fn queues(&self) -> &[u16] {
+        &[0]
+    }
+
+    /// Adds the frames that have arrived in the `nth` of these queues to `burst`, at most as many as it has room for.
+    fn receive(&mut self, nth: usize, burst: &mut Burst<Self::Frame>);
 
     /// Sends from the front of `burst`, in order. What the port had no room for stays in `burst`, still ours.
     fn transmit(&mut self, burst: &mut Burst<Self::Frame>);

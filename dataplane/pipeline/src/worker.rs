@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 use crate::port::{BURST, Burst, Frame, Port};
 use crate::vlan::{self, Vlans};
 
-/// One core's share of forwarding: a receive and a transmit queue of every port, and its ends of the boundary.
+/// One core's share of forwarding: some of the receive queues, a transmit queue of every port, and its ends of the boundary.
 ///
 /// All memory it needs, it has from the start: a burst in, and a queue out for each port. Dropping it between turns loses
 /// nothing, because a turn ends with every frame gone.
@@ -46,42 +46,47 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// One turn: every port is polled once, and every frame leaves before the turn ends.
+    /// One turn: every queue of every port is polled once, and every frame leaves before the turn ends.
     ///
     /// Returns how many frames came in or were originated; zero is a turn in which nothing happened.
     pub fn turn(&mut self) -> usize {
         let state = self.end.state.pin();
         let mut handled = 0;
         for ingress in port_ids(self.ports.len()) {
-            self.ports[ingress.index()].receive(&mut self.arrived);
-            if self.arrived.is_empty() {
-                continue;
+            for nth in 0..self.ports[ingress.index()].queues().len() {
+                self.ports[ingress.index()].receive(nth, &mut self.arrived);
+                if self.arrived.is_empty() {
+                    continue;
+                }
+                handled += self.arrived.len();
+                let queue = self.ports[ingress.index()].queues()[nth];
+                self.end.tally.received(ingress, queue, self.arrived.len(), bytes_of(&self.arrived));
+                let mut port = ingress;
+                loop {
+                    forward_burst(state, port, &mut self.arrived, &mut self.verdicts);
+                    self.ledger.note(state, port, &self.arrived, &self.verdicts);
+                    part(
+                        port,
+                        state.port(port).policy.redirects.then_some(&mut self.hints),
+                        &mut self.arrived,
+                        &self.verdicts,
+                        &mut self.outward,
+                        &mut self.vlans,
+                        &mut self.end.punts,
+                        &mut self.end.tally,
+                    );
+                    // Frames with tags come in a second time, through the ports that their tags name.
+                    let Some(next) = self.vlans.next_burst(ingress, &mut self.arrived, &mut self.end.tally) else {
+                        break;
+                    };
+                    port = next;
+                }
+                let (ports, outward) = (&mut self.ports, &mut self.outward);
+                let (sent, refused) = flush(ports, outward, &self.vlans, &mut self.ledger, &mut self.end.tally);
+                self.ledger.book(state);
+                self.end.tally.transmitted(sent);
+                self.end.tally.dropped(DropReason::TxFull, refused);
             }
-            handled += self.arrived.len();
-            self.end.tally.received(ingress, self.arrived.len(), bytes_of(&self.arrived));
-            let mut port = ingress;
-            loop {
-                forward_burst(state, port, &mut self.arrived, &mut self.verdicts);
-                self.ledger.note(state, port, &self.arrived, &self.verdicts);
-                part(
-                    port,
-                    state.port(port).policy.redirects.then_some(&mut self.hints),
-                    &mut self.arrived,
-                    &self.verdicts,
-                    &mut self.outward,
-                    &mut self.vlans,
-                    &mut self.end.punts,
-                    &mut self.end.tally,
-                );
-                // Frames with tags come in a second time, through the ports that their tags name.
-                let Some(next) = self.vlans.next_burst(ingress, &mut self.arrived, &mut self.end.tally) else { break };
-                port = next;
-            }
-            let (ports, outward) = (&mut self.ports, &mut self.outward);
-            let (sent, refused) = flush(ports, outward, &self.vlans, &mut self.ledger, &mut self.end.tally);
-            self.ledger.book(state);
-            self.end.tally.transmitted(sent);
-            self.end.tally.dropped(DropReason::TxFull, refused);
         }
         handled += self.send_originated();
         self.end.tally.publish();

@@ -177,7 +177,7 @@ impl Endless {
 impl Port for Endless {
     type Frame = MemoryFrame;
 
-    fn receive(&mut self, burst: &mut Burst<MemoryFrame>) {
+    fn receive(&mut self, _nth: usize, burst: &mut Burst<MemoryFrame>) {
         let count = self.frames.len().min(burst.remaining_capacity());
         burst.extend(self.frames.drain(..count).map(|mut frame| {
             // As it came in the first time: to the router, and with all its hops.

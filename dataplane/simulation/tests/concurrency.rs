@@ -42,7 +42,7 @@ enum Wire {
 impl Port for Wire {
     type Frame = MemoryFrame;
 
-    fn receive(&mut self, burst: &mut Burst<MemoryFrame>) {
+    fn receive(&mut self, _nth: usize, burst: &mut Burst<MemoryFrame>) {
         if matches!(self, Self::In) {
             burst.extend((0..8).map(|_frame| packet()));
         }

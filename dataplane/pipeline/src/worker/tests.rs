@@ -7,6 +7,8 @@ use super::*;
 use crate::forward::tests::{LEFT, RIGHT, any_frame, frame, state};
 use crate::memory::{MemoryFrame, MemoryPort};
 
+mod queues;
+
 /// A worker over two ports in memory, and the other ends of its boundary.
 struct Scene {
     worker: Worker<MemoryPort>,
