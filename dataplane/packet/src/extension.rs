@@ -136,7 +136,7 @@ mod tests {
         #[test]
         fn any_chain_can_be_walked(
             next_header in prop_oneof![Just(0_u8), Just(43), Just(44), Just(60), any::<u8>()],
-            payload in proptest::collection::vec(prop_oneof![Just(0_u8), Just(43), Just(44), Just(60), any::<u8>()], 0..90),
+            payload in proptest::collection::vec(prop_oneof![Just(0_u8), Just(43), Just(44), Just(60), any::<u8>()], 1..90),
         ) {
             let packet = packet(next_header, &payload);
             with_upper(&packet, |upper| {

@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use crate::extension::NO_NEXT_HEADER;
+
 /// Length of the fixed header, in bytes.
 pub const HEADER_LEN: usize = 40;
 
@@ -29,6 +31,10 @@ impl<'a> Ipv6<'a> {
         }
         let payload_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
         let packet = bytes.get(..HEADER_LEN + payload_len).ok_or(HeaderError::Truncated)?;
+        // No header follows in no bytes, and a jumbogram's length stands where nobody looks for it here (RFC 2675).
+        if payload_len == 0 && header[6] != NO_NEXT_HEADER {
+            return Err(HeaderError::Truncated);
+        }
         Ok(Self { header, packet })
     }
 
@@ -78,7 +84,7 @@ impl<'a> Ipv6<'a> {
 /// Why bytes are not an IPv6 packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// Shorter than its header, or its payload length, claims.
+    /// Shorter than its header, its payload length or the header that is to follow claims.
     #[error("shorter than it claims to be")]
     Truncated,
     /// The version is not 6.
@@ -148,6 +154,11 @@ mod tests {
         assert_eq!(Ipv6::parse(&whole[..47]).err(), Some(HeaderError::Truncated), "payload not whole");
         assert_eq!(Ipv6::parse(&other_version).err(), Some(HeaderError::Version), "version");
         assert!(Ipv6::parse(&whole).is_ok());
+        let mut empty = whole;
+        empty[4..6].fill(0);
+        assert!(Ipv6::parse(&empty).is_ok(), "nothing follows, as it says");
+        empty[6] = 17;
+        assert_eq!(Ipv6::parse(&empty).err(), Some(HeaderError::Truncated), "a header in no bytes");
     }
 
     #[test]

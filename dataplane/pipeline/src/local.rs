@@ -94,7 +94,7 @@ mod tests {
             ("one from afar", v6(58, 254, &advertisement), PuntReason::Local),
             ("an echo request", v6(58, 255, &[128, 0, 0, 0]), PuntReason::Local),
             ("OSPF", v4(89, &[]), PuntReason::Routing),
-            ("OSPF for IPv6", v6(89, 1, &[]), PuntReason::Routing),
+            ("OSPF for IPv6", v6(89, 1, &[3, 1]), PuntReason::Routing),
             ("BGP to us", v4(6, &to_port(179)), PuntReason::Routing),
             ("BGP of ours", v6(6, 64, &from_port(179)), PuntReason::Routing),
             ("BFD", v4(17, &to_port(3784)), PuntReason::Routing),

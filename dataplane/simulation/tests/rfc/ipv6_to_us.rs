@@ -21,12 +21,14 @@ fn told(packet: &[u8]) -> Icmp {
 }
 
 #[test]
-fn rfc_109_a_jumbogram_has_no_payload_that_anybody_could_believe() {
-    let packet = udp(ALICE.v6, BOB.v6).of(0);
-    let outcome = send(&[&packet[..], &[0xa5; 60]].concat());
-    assert_eq!(outcome.packet_to(BOB).len(), 40, "nothing behind a length of 0 is part of the packet");
-    let to_us = udp(ALICE.v6, ON_LEFT.v6).of(0);
-    assert_eq!(told(&to_us).kind_and_code, (1, 4), "and to us it is a datagram without a header");
+fn rfc_109_a_packet_without_the_payload_that_its_header_announces_is_dropped() {
+    let jumbo_option = [17, 0, 0xc2, 4, 0, 1, 0, 0];
+    for destination in [BOB.v6, ON_LEFT.v6] {
+        for (what, next_header, behind) in [("UDP", 17, [0xa5; 8]), ("a jumbogram", 0, jumbo_option)] {
+            let packet = [udp(ALICE.v6, destination).protocol(next_header).of(0), behind.repeat(9)].concat();
+            assert_eq!(send(&packet).dropped(), Some(DropReason::Truncated), "{what}");
+        }
+    }
 }
 
 #[test]
