@@ -138,7 +138,11 @@ fn rfc_101_arp_that_is_not_for_ipv4_over_ethernet_is_ignored() {
         scene.arrives(LEFT, PuntReason::Arp, frame(ALICE, MacAddr::BROADCAST, EtherType::ARP, &message));
     }
     scene.arrives(LEFT, PuntReason::Arp, frame(ALICE, MacAddr::BROADCAST, EtherType::ARP, &message[..20]));
+    scene.pass(std::time::Duration::ZERO);
     assert_eq!(scene.take_sent(), []);
+    assert_eq!(scene.fate(ALICE.v4.into()), Some(NextHop::Unresolved(LEFT)), "nor is anybody known by it");
+    scene.arrives(LEFT, PuntReason::Arp, frame(ALICE, MacAddr::BROADCAST, EtherType::ARP, &message));
+    assert_eq!(arp_answers(&mut scene).len(), 1, "an unbroken one is answered");
 }
 
 /// A solicitation as it comes in: from whom, for what, and where to.
@@ -229,14 +233,7 @@ fn an_asker_off_the_link_is_neither_believed_nor_answered() {
 
 #[test]
 fn rfc_143_a_message_that_may_have_been_routed_here_is_ignored() {
-    let mut scene = Scene::new();
-    let mut packet = Vec::new();
-    let between = Between { source: ALICE.v6, destination: solicited_node(ON_LEFT.v6) };
-    Solicitation { target: ON_LEFT.v6, source_mac: Some(ALICE.mac) }.append_to(between, &mut packet);
-    packet[7] = 254;
-    let group = MacAddr::of_ipv6_multicast(between.destination);
-    scene.arrives(LEFT, PuntReason::NeighbourDiscovery, frame(ALICE, group, EtherType::IPV6, &packet));
-    assert_eq!(scene.take_sent(), []);
+    no_solicitation_is_heard(&[("hop limit 254", |p| p[7] = 254), ("hop limit 1", |p| p[7] = 1)]);
 }
 
 #[test]

@@ -226,6 +226,7 @@ fn rfc_104_a_scan_of_a_network_leaves_known_neighbours_in_use_and_asks_a_bounded
         asked += scene.take_sent().len();
         assert!(asked <= 1100, "{asked}");
         assert_eq!(scene.station(bob.v4.into()), Some(bob.mac));
+        assert!(neighbours(&mut scene).len() <= 1 + 1024 + 256, "unresolved ones, and such as have failed");
     }
     for _second in 0..28 {
         scene.pass(SECOND);
@@ -414,8 +415,9 @@ fn rfc_159_neighbours_in_use_are_asked_again_before_new_ones_are_asked_for() {
             let destination = Ipv6Addr::from(u128::from(BOB.v6) & !0xffff_ffff | number << 8);
             scene.sends(ALICE, PuntReason::Unresolved, &udp(ALICE.v6, destination).of(8));
         }
-        // A solicitation for ourselves is answered whatever else there is to do.
-        scene.introduce(ALICE);
+        scene.take_sent();
+        scene.asks_for_router(ALICE);
+        assert_eq!(scene.take_packets_to(ALICE).len(), 2, "who asks for us is answered whatever else there is to do");
         scene.pass(SECOND / 10);
         scene.answers(BOB);
         assert_eq!(

@@ -159,9 +159,10 @@ fn rfc_156_a_router_solicitation_that_breaks_a_rule_is_ignored() {
             p[41] = 1;
             p[43] = p[43].wrapping_sub(1);
         }),
-        ("8 bytes", ALICE.v6, None, |p| {
+        ("7 bytes, checksum put right", ALICE.v6, None, |p| {
             p.truncate(47);
             p[5] = 7;
+            p[43] = p[43].wrapping_add(1);
         }),
         ("option without a length", ALICE.v6, Some(ALICE.mac), |p| {
             p[49] = 0;

@@ -160,6 +160,13 @@ impl Scene {
 
     /// Lets a host become known in both families.
     pub(crate) fn introduce(&mut self, host: Host) {
+        self.asks_for_router(host);
+        self.sent.0.clear();
+        self.pass(Duration::ZERO);
+    }
+
+    /// A host asks which station the router is, in both families.
+    pub(crate) fn asks_for_router(&mut self, host: Host) {
         let router = self.router(host.port);
         let mut arp = Vec::new();
         Arp::request(host.mac, host.v4, router.v4).append_to(&mut arp);
@@ -169,8 +176,6 @@ impl Scene {
         Solicitation { target: router.v6, source_mac: Some(host.mac) }.append_to(between, &mut asked);
         let group = MacAddr::of_ipv6_multicast(between.destination);
         self.arrives(host.port, PuntReason::NeighbourDiscovery, frame(host, group, EtherType::IPV6, &asked));
-        self.sent.0.clear();
-        self.pass(Duration::ZERO);
     }
 
     pub(crate) fn router(&self, port: PortId) -> Host {

@@ -74,6 +74,7 @@ fn a_packet_arrives_with_one_hop_less() {
     assert!(arrived.is_some_and(|status| status.success()), "no packet with a time to live of 16 arrived");
 }
 
+// holds 038
 #[test]
 fn damaged_and_martian_packets_are_dropped_for_their_reasons() {
     let Some(lab) = Lab::new("damaged_and_martian_packets_are_dropped_for_their_reasons") else { return };
@@ -97,7 +98,11 @@ fn damaged_and_martian_packets_are_dropped_for_their_reasons() {
         send(&lab, &format!("[{ethernet}/{packet}/UDP()/(b'x'*32)]*3"));
         assert!(patiently(|| (drops(&lab, reason) >= before + 3).then_some(())).is_some(), "{reason}: {packet}");
     }
-    ferryd.stop();
+    let log = ferryd.stop();
+    let martian = log.lines().find(|line| line.contains("dropped as martian")).unwrap_or_default();
+    for what in ["port=\"left\"", "station=", "source=", "destination=\"198.51.100.10\"", "127.0.0.1"] {
+        assert!(martian.contains(what), "{what}: {martian}");
+    }
 }
 
 #[test]

@@ -249,6 +249,7 @@ fn rfc_039_040_a_packet_the_link_broadcast_is_not_passed_on() {
     }
 }
 
+// holds 032
 #[test]
 fn a_group_of_the_link_is_the_kernel_s_where_it_has_an_interface() {
     let mut tapped = state();

@@ -57,10 +57,12 @@ fn rfc_061_a_packet_that_must_not_be_cut_is_reported_with_what_fits() {
 
 #[test]
 fn rfc_062_a_fragment_that_is_cut_again_keeps_its_place_and_that_more_follow() {
-    let outcome = narrow().send(ALICE, &placed(udp(ALICE.v4, BOB.v4).long(1420), MORE | 100));
+    let sent = placed(udp(ALICE.v4, BOB.v4).icmp(8, 0, 1392), MORE | 100);
+    let outcome = narrow().send(ALICE, &sent);
     let fragments: Vec<_> = outcome.packets_to(BOB).into_iter().map(|piece| Ipv4::parse(piece).unwrap()).collect();
     assert_eq!(fragments.iter().map(|piece| piece.fragment_offset()).collect::<Vec<_>>(), [800, 2176]);
     assert!(fragments.iter().all(|piece| piece.more_fragments()));
+    assert_eq!(fragments.iter().flat_map(|piece| piece.payload()).copied().collect::<Vec<_>>(), sent[20..]);
 }
 
 #[test]

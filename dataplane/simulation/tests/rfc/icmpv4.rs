@@ -4,8 +4,8 @@ use boundary::DropReason;
 use packet::checksum::checksum;
 use packet::ethernet::{EtherType, MacAddr};
 use simulation::{
-    ALICE, BEYOND, BOB, GATEWAY, Icmp, LEFT, NOWHERE, ON_LEFT, ON_RIGHT, Plan, RIGHT, Scene, Sketch, frame, ip, udp,
-    with_right_checksum,
+    ALICE, BEYOND, BOB, GATEWAY, Host, Icmp, LEFT, NOWHERE, ON_LEFT, ON_RIGHT, Plan, RIGHT, Scene, Sketch, frame, ip,
+    udp, with_right_checksum,
 };
 
 /// A packet that something is to be told about, were it not for what it is.
@@ -106,16 +106,15 @@ fn rfc_083_an_error_has_the_precedence_of_internetwork_control() {
 #[test]
 fn rfc_085_a_flood_leaves_path_mtu_discovery_to_the_others() {
     let mut scene = Plan::default().mtu(RIGHT, 1400).open();
-    let told = scene.send_all(ALICE, vec![udp(ALICE.v4, BOB.v4).hops(1).of(8); 20_000]).packets_to(ALICE).len();
-    assert!(told < 2_000, "limited: {told}");
-    let too_big = udp(ip("192.0.2.77"), BOB.v4).dont_fragment().long(1401);
-    let outcome = scene.send(ALICE, &too_big);
-    // Nobody has that address: whom to tell is asked for, so it was not the limit that held it back.
-    let asked = outcome.sent.len();
-    assert_eq!(
-        (asked, scene.send(ALICE, &udp(ALICE.v4, BOB.v4).dont_fragment().long(1401)).packets_to(ALICE).len()),
-        (1, 1)
-    );
+    let carol = Host { mac: MacAddr([2, 0, 0, 0, 1, 0x77]), v4: [192, 0, 2, 77].into(), ..ALICE };
+    scene.introduce(carol);
+    // A flood of expiring packets, and then one of packets that are too big themselves.
+    for flood in [udp(ALICE.v4, BOB.v4).hops(1).of(8), udp(ALICE.v4, BOB.v4).dont_fragment().long(1401)] {
+        let told = scene.send_all(ALICE, vec![flood; 20_000]).packets_to(ALICE).len();
+        assert!(told < 2_000, "limited: {told}");
+        let told = scene.send(carol, &udp(carol.v4, BOB.v4).dont_fragment().long(1401)).icmp_to(carol);
+        assert_eq!((told.kind_and_code, told.word), ((3, 4), 1400));
+    }
 }
 
 #[test]

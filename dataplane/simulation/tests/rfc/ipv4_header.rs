@@ -89,13 +89,16 @@ fn rfc_008_what_follows_a_packet_in_its_frame_is_not_carried_on() {
 #[test]
 fn rfc_009_padding_never_carries_old_bytes() {
     let mut scene = Scene::new();
-    for len in 0..=26 {
-        let packet = udp(ALICE.v4, BOB.v4).of(len);
-        let mut padded = frame(ALICE.mac, ON_LEFT.mac, EtherType::IPV4, &packet);
+    let ipv4 = (0..=26).map(|len| (EtherType::IPV4, udp(ALICE.v4, BOB.v4).of(len)));
+    let ipv6 = (1..=6).map(|len| (EtherType::IPV6, udp(ALICE.v6, BOB.v6).of(len)));
+    for (ether_type, packet) in ipv4.chain(ipv6) {
+        let mut padded = frame(ALICE.mac, ON_LEFT.mac, ether_type, &packet);
         padded.resize(60, 0xee);
         let outcome = scene.send_frame(ALICE.port, padded);
-        let behind = &outcome.sent[0].1[14 + packet.len()..];
-        assert!(behind.iter().all(|byte| *byte == 0), "{len}: {behind:02x?}");
+        let [(RIGHT, sent)] = &outcome.sent[..] else { panic!("{outcome:?}") };
+        assert_eq!(sent.len(), 60, "as long as a frame has to be");
+        let behind = &sent[14 + packet.len()..];
+        assert!(behind.iter().all(|byte| *byte == 0), "{ether_type:?} {}: {behind:02x?}", packet.len());
     }
 }
 
@@ -134,11 +137,14 @@ fn rfc_012_the_checksum_is_right_after_the_hop_whatever_it_was() {
 // holds DP-01, DP-13
 #[test]
 fn rfc_013_a_hop_changes_the_time_to_live_and_the_checksum_and_nothing_else() {
-    let sent = udp(ALICE.v4, BOB.v4).identification(0xbeef).dont_fragment().with_options(&[1, 1, 0x5e, 2], &[7; 99]);
-    let outcome = Scene::new().send(ALICE, &sent);
-    let arrived = outcome.packet_to(BOB);
-    assert!(Ipv4::parse(arrived).is_ok(), "the checksum is right");
-    let differing: Vec<_> = (0..sent.len()).filter(|at| sent[*at] != arrived[*at]).collect();
-    assert!(arrived.len() == sent.len() && differing.iter().all(|at| [8, 10, 11].contains(at)), "{differing:?}");
-    assert_eq!(arrived[8], 63);
+    let sketch = udp(ALICE.v4, BOB.v4).identification(0xbeef).tos(0xb9).dont_fragment();
+    // By the worker alone, and by the slow way.
+    for sent in [sketch.with(&[7; 99]), sketch.with_options(&[1, 1, 0x5e, 2], &[7; 99])] {
+        let outcome = Scene::new().send(ALICE, &sent);
+        let arrived = outcome.packet_to(BOB);
+        assert!(Ipv4::parse(arrived).is_ok(), "the checksum is right");
+        let differing: Vec<_> = (0..sent.len()).filter(|at| sent[*at] != arrived[*at]).collect();
+        assert!(arrived.len() == sent.len() && differing.iter().all(|at| [8, 10, 11].contains(at)), "{differing:?}");
+        assert_eq!(arrived[8], 63);
+    }
 }

@@ -146,6 +146,7 @@ fn rfc_058_packets_with_options_take_a_slow_way_that_is_bounded() {
     assert_eq!(outcome.transmitted, 200, "plain traffic loses nothing");
     let (taken, lost) = (outcome.punted_for(PuntReason::Options), outcome.dropped_for(DropReason::PuntFullOther));
     assert_eq!(taken + lost, 19_800, "and all the others are accounted for");
+    assert!(taken < 4_096, "of which only as many wait as there is room for: {taken}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! C. Addresses: what no router passes on, and what it passes on only where it is told to.
 
-use boundary::{DropReason, PortId, PuntReason};
+use boundary::{DropReason, PortId};
 use packet::arp::Arp;
 use packet::ethernet::Header;
 use simulation::{ALICE, BOB, Host, LEFT, Outcome, Plan, RIGHT, Scene, ip, udp};
@@ -88,9 +88,12 @@ fn rfc_030_network_zero_and_loopback_are_no_destinations() {
 #[test]
 fn rfc_031_a_destination_of_class_e_is_dropped_unless_the_port_is_told_otherwise() {
     assert_eq!(to("240.0.0.1").dropped(), Some(DropReason::MartianDestination));
-    let mut scene = Plan::default().port(LEFT, "class_e = true").open();
-    let outcome = scene.send(ALICE, &udp(ALICE.v4, ip("240.0.0.1")).of(8));
-    assert_eq!(outcome.punted_for(PuntReason::NoRoute), 1, "looked up as any other");
+    let open = Plan::default().port(LEFT, "class_e = true");
+    let packet = udp(ALICE.v4, ip("240.0.0.1"));
+    let told = open.clone().open().send(ALICE, &packet.of(8)).icmp_to(ALICE);
+    assert_eq!(told.kind_and_code, (3, 0), "looked up as any other");
+    let mut scene = open.and("[[route]]\nto = \"240.0.0.0/8\"\nvia = \"198.51.100.20\"").open();
+    assert_eq!(scene.send(ALICE, &packet.of(8)).packet_to(BOB), packet.hops(63).of(8), "and forwarded as any other");
 }
 
 #[test]

@@ -45,14 +45,35 @@ fn rfc_163_bits_beyond_a_prefix_are_masked_or_refused() {
     assert_eq!(refused.kind, ErrorKind::Invalid);
 }
 
-/// Deleted and added in one request, it is replaced: there is no moment without it.
+/// How many times workers were shown something new.
+fn shown(scene: &mut Scene) -> u64 {
+    match scene.ask(Request::Stats) {
+        Ok(Reply::Stats(stats)) => stats.generation,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Workers see a table before a request and after it, and none between: there is no moment without the prefix.
 #[test]
-fn rfc_168_a_prefix_that_is_replaced_is_never_missing() {
+fn rfc_168_a_prefix_that_is_deleted_and_added_at_once_is_never_missing() {
+    const TO: &str = "203.0.113.0/24";
+    let message =
+        |verb, target| RouteMessage { target, ..RouteMessage::new(verb, ip("203.0.113.0"), Some(ip("255.255.255.0"))) };
+    let at_once = |by| {
+        let target = via(by, TO);
+        let changes = vec![message(Verb::Delete, None), message(Verb::Add, Some(target.clone()))];
+        [Request::RouteBatch { changes }, Request::RouteReplace { to: TO.parse().unwrap(), target }]
+    };
     let mut scene = Scene::new();
-    let to: Network = "203.0.113.0/24".parse().unwrap();
-    for by in [BOB, GATEWAY].into_iter().cycle().take(100) {
-        let target = via(by, "203.0.113.0/24");
-        assert_eq!(scene.ask(Request::RouteReplace { to, target }), Ok(Reply::Done));
+    for (round, by) in [BOB, GATEWAY].into_iter().cycle().take(20).enumerate() {
+        let before = shown(&mut scene);
+        let [batch, replace] = at_once(by);
+        match scene.ask(if round % 4 < 2 { batch } else { replace }) {
+            Ok(Reply::Done) => {}
+            Ok(Reply::Batch(batch)) => assert_eq!((batch.done, batch.refused), (2, vec![])),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(shown(&mut scene), before + 1, "one table after the other");
         let outcome = scene.send_all(ALICE, vec![udp(ALICE.v4, BEYOND.v4).of(8); 8]);
         assert_eq!((outcome.packets_to(by).len(), outcome.transmitted), (8, 8));
     }

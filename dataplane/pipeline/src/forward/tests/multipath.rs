@@ -99,6 +99,27 @@ fn rfc_166_all_fragments_of_a_datagram_go_the_same_way() {
 }
 
 #[test]
+fn rfc_166_all_fragments_of_an_ipv6_datagram_go_the_same_way() {
+    let state = divided(&[(1, 1), (2, 1), (3, 1), (4, 1)], 1);
+    let mut taken = std::collections::HashSet::new();
+    for flow in 0..200_u16 {
+        let fragment = |offset_and_more: u16, ports: u16| {
+            let mut sent = frame(HOST6, "2001:db8:9::9", 64, 24);
+            sent.0[14 + 22..14 + 24].copy_from_slice(&flow.to_be_bytes());
+            sent.0[14 + 6] = 44;
+            sent.0[54..62].copy_from_slice(&[17, 0, 0, 0, 0, 0, 0, 7]);
+            sent.0[56..58].copy_from_slice(&offset_and_more.to_be_bytes());
+            sent.0[62..64].copy_from_slice(&ports.to_be_bytes());
+            way_of(&state, sent)
+        };
+        let first = fragment(1, flow);
+        assert_eq!([fragment(25, 0xdead), fragment(48, 0xbeef)], [first; 2], "flow {flow}");
+        taken.insert(first.0);
+    }
+    assert_eq!(taken.len(), 4, "and datagrams of many senders go all ways");
+}
+
+#[test]
 fn rfc_167_only_the_flows_of_a_member_that_leaves_move() {
     let (all, fewer) = (divided(&[(1, 1), (2, 2), (3, 1)], 1), divided(&[(1, 1), (3, 1)], 1));
     for is_ipv6 in [false, true] {
