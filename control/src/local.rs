@@ -15,11 +15,13 @@ use packet::icmpv6::{self, Between, Icmpv6};
 use packet::ipv4::{self, Ipv4};
 use packet::ipv6::{self, Ipv6};
 use packet::ndp;
+use packet::options::{self, Recorder};
 use packet::tcp::{self, Segment};
 
 use crate::control::{Control, Turn};
 use crate::icmp::{HOPS, Problem, is_echo_request_v4};
 use crate::limits::Class;
+use crate::options::milliseconds;
 use crate::packets::Packet;
 use crate::ports::{is_martian_source_v4, is_martian_source_v6};
 use crate::reassembly::{Reassembled, Refusal, TimedOut};
@@ -82,9 +84,10 @@ impl Control {
     fn answer_echo_v4(&mut self, packet: &Ipv4<'_>, request: &Icmpv4<'_>, from: PortId, turn: &mut Turn<'_>) {
         let mut message = Vec::new();
         icmpv4::append_echo_reply(request, &mut message);
+        let (options, first) = options::answering(packet);
         let ip = ipv4::Builder {
             source: packet.destination(),
-            destination: packet.source(),
+            destination: first,
             protocol: icmpv4::PROTOCOL,
             ttl: HOPS,
             // RFC 1812 section 4.3.3.6 and RFC 1349 section 5.1: the same as the request's.
@@ -92,8 +95,13 @@ impl Control {
             identification: self.next_identification(),
             dont_fragment: false,
         };
-        let answer = ip.header(message.len()).map(|header| [&header[..], &message].concat());
-        self.answer_echo(answer, packet.source().into(), from, turn);
+        let mut answer = ip.header_with(&options, message.len()).map(|header| [&header[..], &message].concat());
+        if let Some(answer) = answer.as_mut().filter(|_| !options.is_empty()) {
+            let recorder = Recorder { address: packet.destination(), milliseconds: milliseconds(turn.now) };
+            // Not even the count of missing stamps has room: RFC 791 has nothing better than to send it as it is.
+            let _full = options::record(answer, recorder, |address| self.ports.own(address.into()));
+        }
+        self.answer_echo(answer, packet.source().into(), first.into(), from, turn);
     }
 
     /// Says that there is no connection, and none to be had.
@@ -215,7 +223,7 @@ impl Control {
         icmpv6::append_echo_reply(request, between, &mut message);
         let ip = ipv6::Builder { source, destination: asker, next_header: icmpv6::PROTOCOL, hop_limit: HOPS };
         let answer = ip.header(message.len()).map(|header| [&header[..], &message].concat());
-        self.answer_echo(answer, asker.into(), from, turn);
+        self.answer_echo(answer, asker.into(), asker.into(), from, turn);
     }
 
     /// RFC 4443 section 4.2: as the address that was asked, or for a group we are in, as one of the port's.
@@ -232,13 +240,21 @@ impl Control {
         }
     }
 
-    fn answer_echo(&mut self, answer: Option<Vec<u8>>, asker: IpAddr, from: PortId, turn: &mut Turn<'_>) {
+    /// Answers who asked, by way of who is `first` on the way back to him.
+    fn answer_echo(
+        &mut self,
+        answer: Option<Vec<u8>>,
+        asker: IpAddr,
+        first: IpAddr,
+        from: PortId,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(answer) = answer else { return };
         if !self.limits.allow(Class::Echo, asker, turn.now) {
             self.counts.icmp_limited += 1;
             return;
         }
         self.counts.echo_replies += 1;
-        self.originate(answer, asker, from, turn);
+        self.originate(answer, first, from, turn);
     }
 }

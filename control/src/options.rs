@@ -125,6 +125,6 @@ enum Followed {
 
 /// As RFC 791 lets a router say that does not know the time of day: the option says that it is none.
 #[expect(clippy::cast_possible_truncation, reason = "a time stamp counts milliseconds modulo 2^31")]
-const fn milliseconds(now: Timestamp) -> u32 {
+pub(crate) const fn milliseconds(now: Timestamp) -> u32 {
     (now.as_nanos() / 1_000_000) as u32 & !(1 << 31)
 }

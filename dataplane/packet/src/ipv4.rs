@@ -197,6 +197,18 @@ impl Builder {
         header[10..12].copy_from_slice(&sum.to_be_bytes());
         Some(header)
     }
+
+    /// The same with `options`, which are whole words and at most ten; `None` also when they are not.
+    pub fn header_with(&self, options: &[u8], payload_len: usize) -> Option<Vec<u8>> {
+        let words = u8::try_from(options.len() / 4).ok().filter(|words| *words <= 10)?;
+        let mut header = self.header(payload_len.checked_add(options.len())?)?.to_vec();
+        header.extend(options);
+        header[0] += words;
+        header[10..12].fill(0);
+        let sum = checksum(&header);
+        header[10..12].copy_from_slice(&sum.to_be_bytes());
+        options.len().is_multiple_of(4).then_some(header)
+    }
 }
 
 #[cfg(test)]

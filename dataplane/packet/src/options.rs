@@ -1,7 +1,7 @@
 //! IPv4 options (RFC 791 section 3.1), as a router handles them (RFC 1812 section 5.3.13).
 //!
-//! Two things are filled in on the way, a slot of a route that is recorded and a time stamp; a source route is followed or
-//! not as the router is told; all others pass as they are, known or not. What makes no sense has a place that can be
+//! Two things are filled in on the way, a slot of a route that is recorded and a time stamp, and both go back with the
+//! answer to an echo; a source route is followed or not as the router is told; all others pass as they are, known or not. What makes no sense has a place that can be
 //! pointed at, in a parameter problem.
 
 use std::net::Ipv4Addr;
@@ -96,6 +96,33 @@ pub fn follow(packet: &mut [u8], next: Ipv4Addr, leaves_with: Ipv4Addr) {
         Ok(())
     });
     debug_assert_eq!(followed, Ok(()), "they were checked");
+}
+
+/// What of an echo request's options belongs into the answer, in whole words, and who that goes to first: a route that is
+/// recorded and time stamps go on, and a source route is gone back (RFC 1122 section 3.2.2.6, RFC 1812 section 4.3.3.6).
+pub fn answering(request: &Ipv4<'_>) -> (Vec<u8>, Ipv4Addr) {
+    let mut options = Vec::new();
+    let mut first = request.source();
+    for Found { bytes, .. } in walk(request.options()).map_while(Result::ok) {
+        match *bytes {
+            [RECORD_ROUTE | TIME_STAMP, ..] => options.extend(bytes),
+            [kind @ (LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE), _, pointer, ref slots @ ..] => {
+                // Who stands before the pointer was visited, and nobody else is on the way back.
+                let slots = slots.as_chunks::<4>().0;
+                let visited = &slots[..slots.len().min(usize::from(pointer.saturating_sub(4) / 4))];
+                if let Some((last, before)) = visited.split_last() {
+                    first = Ipv4Addr::from_octets(*last);
+                    let len = u8::try_from(3 + visited.len() * 4).expect("no longer than it came");
+                    options.extend([kind, len, 4]);
+                    options.extend(before.iter().rev().flatten());
+                    options.extend(request.source().octets());
+                }
+            }
+            _ => {}
+        }
+    }
+    options.resize(options.len().next_multiple_of(4), END);
+    (options, first)
 }
 
 /// Lets `change` work on every option, and mends the header's checksum.
@@ -332,6 +359,25 @@ mod tests {
         assert_eq!(followed.options()[..11], [131, 11, 8, 198, 51, 100, 1, 10, 0, 0, 2]);
     }
 
+    #[test]
+    fn an_answer_carries_records_and_stamps_on_and_goes_back_over_a_source_route() {
+        let answering = |options: &[u8]| answering(&Ipv4::parse(&packet(options)).unwrap());
+        let (sender, [a, b]) = (Ipv4Addr::new(192, 0, 2, 1), [[10, 0, 0, 1], [10, 0, 0, 2]]);
+        #[rustfmt::skip]
+        let rows: [(&str, &[u8], &[u8], Ipv4Addr); 5] = [
+            ("a record",         &[7, 7, 4, 0, 0, 0, 0],              &[7, 7, 4, 0, 0, 0, 0, 0],              sender),
+            ("a stamp, and one that stays behind",
+                                 &[0x94, 4, 0, 0, 68, 8, 5, 0, 1, 2, 3, 4], &[68, 8, 5, 0, 1, 2, 3, 4],       sender),
+            ("a route over two", &[131, 11, 12, 10, 0, 0, 1, 10, 0, 0, 2],
+                                 &[131, 11, 4, 10, 0, 0, 1, 192, 0, 2, 1, 0],                                 b.into()),
+            ("over one of two",  &[137, 11, 8, 10, 0, 0, 1, 10, 0, 0, 2], &[137, 7, 4, 192, 0, 2, 1, 0],      a.into()),
+            ("over nobody",      &[137, 7, 4, 10, 0, 0, 1],           &[],                                    sender),
+        ];
+        for (row, options, expected, first) in rows {
+            assert_eq!(answering(options), (expected.to_vec(), first), "{row}");
+        }
+    }
+
     /// RFC 791, one row per way to be wrong: the options, and where they are.
     #[test]
     fn what_makes_no_sense_is_pointed_at() {
@@ -377,6 +423,8 @@ mod tests {
                 prop_assert_eq!(after_view.payload(), Ipv4::parse(&before).unwrap().payload());
                 prop_assert!(check(&after_view).is_ok(), "and makes sense to the next router");
             }
+            let (answered, _) = answering(&Ipv4::parse(&before).unwrap());
+            prop_assert!(answered.len() % 4 == 0 && answered.len() <= 40);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use boundary::{DropReason, PuntReason};
 use packet::ipv4::Ipv4;
-use simulation::{ALICE, BOB, NOWHERE, ON_LEFT, Outcome, Plan, Scene, udp};
+use simulation::{ALICE, BOB, GATEWAY, Icmp, NOWHERE, ON_LEFT, ON_RIGHT, Outcome, Plan, Scene, udp};
 
 /// Alice sends Bob a packet with these options.
 fn sent(options: &[u8]) -> Outcome {
@@ -43,6 +43,37 @@ fn rfc_049_options_that_only_fill_space_pass_as_they_are() {
 #[test]
 fn rfc_050_a_recorded_route_gets_the_address_the_packet_leaves_with() {
     assert_eq!(arrived(&[7, 7, 4, 0, 0, 0, 0, 0]), [7, 7, 8, 198, 51, 100, 1, 0]);
+}
+
+#[test]
+fn rfc_050_an_echo_s_answer_carries_the_record_on_with_the_address_that_was_asked() {
+    let request = udp(ALICE.v4, ON_RIGHT.v4).echo(56);
+    let message = Icmp::read(&request);
+    let with_options = |options: &[u8]| udp(ALICE.v4, ON_RIGHT.v4).protocol(1).with_options(options, &request[20..]);
+    let answered = |options: &[u8]| {
+        let outcome = Scene::new().send(ALICE, &with_options(options));
+        let reply = outcome.icmp_to(ALICE);
+        assert_eq!((reply.kind_and_code, reply.source, &reply.body), ((0, 0), ON_RIGHT.v4.into(), &message.body));
+        Ipv4::parse(outcome.packet_to(ALICE)).unwrap().options().to_vec()
+    };
+    let recorded = answered(&[7, 15, 8, 192, 0, 2, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(recorded, [7, 15, 12, 192, 0, 2, 10, 198, 51, 100, 1, 0, 0, 0, 0, 0]);
+    let full = [7, 7, 8, 10, 0, 0, 1, 0];
+    assert_eq!(answered(&full), full, "without truncation");
+    let stamped = answered(&[68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(stamped[..8], [68, 12, 13, 1, 198, 51, 100, 1]);
+    assert!(answered(&[0x94, 4, 0, 0]).is_empty(), "what asks routers for something is not repeated");
+}
+
+#[test]
+fn rfc_053_an_echo_that_came_over_a_source_route_is_answered_over_it() {
+    let mut scene = Scene::with("[ip]\nsource_routes = true");
+    let request = udp(ALICE.v4, ON_LEFT.v4).echo(8);
+    let options = [131, 7, 8, 198, 51, 100, 254, 0];
+    let outcome = scene.send(ALICE, &udp(ALICE.v4, ON_LEFT.v4).protocol(1).with_options(&options, &request[20..]));
+    let packet = Ipv4::parse(outcome.packet_to(GATEWAY)).unwrap();
+    assert_eq!(packet.destination(), GATEWAY.v4, "over whom it came");
+    assert_eq!(packet.options(), [131, 7, 4, 192, 0, 2, 10, 0], "and from there to who asked");
 }
 
 #[test]
