@@ -129,15 +129,11 @@ impl Problem {
 impl Control {
     /// Tells the sender of `packet`, which came in through `from`, unless nobody is ever to be told of such a packet.
     pub(crate) fn report(&mut self, problem: Problem, packet: &Packet<'_>, from: PortId, turn: &mut Turn<'_>) {
-        if !self.may_report(packet) {
+        if !self.may_tell(problem.class(), packet, turn) {
             return;
         }
         let own =
             if problem.is_local() { Some(packet.destination()) } else { self.ports.speaks_to(packet.source(), from) };
-        if !self.limits.allow(problem.class(), packet.source(), turn.now) {
-            self.counts.icmp_limited += 1;
-            return;
-        }
         let report = match (packet, own) {
             (Packet::V4(packet), Some(IpAddr::V4(own))) => {
                 problem.ipv4().and_then(|error| self.error_v4(error, packet, own))
@@ -150,6 +146,16 @@ impl Control {
         let Some(report) = report else { return };
         self.counts.icmp_errors += 1;
         self.originate(report, packet.source(), from, turn);
+    }
+
+    /// Whether the sender of `packet` may be told something of this class now: if anybody, and if not too often.
+    pub(crate) fn may_tell(&mut self, class: Class, packet: &Packet<'_>, turn: &Turn<'_>) -> bool {
+        if !self.may_report(packet) {
+            return false;
+        }
+        let may = self.limits.allow(class, packet.source(), turn.now);
+        self.counts.icmp_limited += u64::from(!may);
+        may
     }
 
     fn may_report(&self, packet: &Packet<'_>) -> bool {

@@ -8,19 +8,24 @@
 //!
 //! Everybody who follows what happens is told of each, taken or refused.
 //!
-//! The other way round, a port that is told to (`redirects` of its configuration) tells IPv4 hosts on its link when their
+//! The other way round, a port that is told to (`redirects` of its configuration) tells hosts on its link when their
 //! packets leave the way they came: the packet goes on, and its sender hears of the gateway, or that the destination is his
-//! neighbour.
+//! neighbour. IPv6 hosts take a router's link-local address for its name (RFC 4861 section 8), so they are told of a
+//! gateway only where the route has that address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use boundary::PortId;
 use control_api::{ApiError, ErrorKind, Family, Network, Redirect, Route, RouteFlags};
+use packet::icmpv6::Between;
+use packet::ipv6::Ipv6;
+use packet::ndp;
 
 use crate::callouts::{Called, REDIRECT, REDIRECT_IS_OVER, service_name};
 use crate::control::{Control, Turn};
 use crate::icmp::Problem;
+use crate::limits::Class;
 use crate::packets::{Packet, is_link_local};
 use crate::rib::{Protocol, Way};
 use crate::route::{Facts, RouteEntry};
@@ -51,24 +56,43 @@ impl Control {
     /// A packet leaves by the port it came in through: its sender is told who is nearer, if he is on that link, if that is
     /// no route that a redirect itself or nobody's choice has made, and if the port tells at all.
     pub(crate) fn tell_nearer_way(&mut self, packet: &Packet<'_>, port: PortId, turn: &mut Turn<'_>) {
-        let Packet::V4(view) = packet else { return };
         let info = self.ports.port(port);
         // RFC 1812 section 5.2.7.2: not to who is elsewhere, and not about a source route.
-        if !info.state.policy.redirects || !info.can_have_neighbour(view.source().into()) || !view.options().is_empty()
-        {
+        let is_source_routed = matches!(packet, Packet::V4(view) if !view.options().is_empty());
+        if !info.state.policy.redirects || !info.can_have_neighbour(packet.source()) || is_source_routed {
             return;
         }
-        let Some(entry) = self.routes.towards(self.routes.fib_of(port), view.destination().into()) else { return };
+        let Some(entry) = self.routes.towards(self.routes.fib_of(port), packet.destination()) else { return };
         let is_chosen =
             entry.prefix().len() > 0 && !entry.flags().intersects(RouteFlags::DYNAMIC | RouteFlags::MODIFIED);
         let by = match entry.way() {
-            Way::Gateway(out, IpAddr::V4(gateway)) if out == port => gateway,
-            Way::Link(out) if out == port => view.destination(),
+            Way::Gateway(out, gateway) if out == port => gateway,
+            Way::Link(out) if out == port => packet.destination(),
             _ => return,
         };
-        if is_chosen {
-            self.report(Problem::NearerWay { by }, packet, port, turn);
+        match (packet, by) {
+            _ if !is_chosen => {}
+            (Packet::V4(_), IpAddr::V4(by)) => self.report(Problem::NearerWay { by }, packet, port, turn),
+            (Packet::V6(view), IpAddr::V6(by)) => self.redirect_v6(view, by, port, turn),
+            (Packet::V4(_), IpAddr::V6(_)) | (Packet::V6(_), IpAddr::V4(_)) => {}
         }
+    }
+
+    /// RFC 4861 section 8.2: as the port's link-local address, which hosts know their router by.
+    fn redirect_v6(&mut self, about: &Ipv6<'_>, target: Ipv6Addr, port: PortId, turn: &mut Turn<'_>) {
+        let packet = Packet::V6(*about);
+        let own = self.ports.port(port).state.link_local;
+        let is_believed = target.is_unicast_link_local() || target == about.destination();
+        if !is_believed || !self.ports.is_usable(own.into(), port) || !self.may_tell(Class::Unreachable, &packet, turn)
+        {
+            return;
+        }
+        let target_mac = self.neighbours.station((target.into(), port));
+        let told = ndp::Redirect { target, target_mac, destination: about.destination(), about: about.bytes() };
+        let mut message = Vec::new();
+        told.append_to(Between { source: own, destination: about.source() }, &mut message);
+        self.counts.icmp_errors += 1;
+        self.originate(message, packet.source(), port, turn);
     }
 
     fn take_redirect(&mut self, said: &Redirect, now: Timestamp) -> Result<Arc<RouteEntry>, ApiError> {

@@ -123,6 +123,11 @@ impl Neighbours {
             && self.entry(key).is_none_or(|entry| entry.mac().is_none())
     }
 
+    /// Which station it is, if that is known.
+    pub(crate) fn station(&self, key: Key) -> Option<MacAddr> {
+        self.entry(key).and_then(Entry::mac)
+    }
+
     /// A packet is to go to this neighbour.
     pub(crate) fn want(&mut self, key: Key, packet: &[u8], origin: Origin, now: Timestamp) -> Wanted {
         let waiting = || Waiting { packet: packet.to_vec(), origin };

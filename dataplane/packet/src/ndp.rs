@@ -1,13 +1,15 @@
 //! IPv6 neighbour discovery (RFC 4861): which station has an address.
 //!
 //! Solicitations and advertisements of neighbours, and of routers, checked as their receivers must; what fails a check is
-//! to be discarded in silence.
+//! to be discarded in silence. Redirects are only told: a router believes none.
 //! Builders make whole packets, IP header first, because half of the rules are about that header.
 
+mod redirect;
 mod router;
 
 use std::net::Ipv6Addr;
 
+pub use redirect::Redirect;
 pub use router::{
     MAX_PREFIXES, MAX_RESOLVERS, Preference, PrefixInformation, RouterAdvertisement, RouterHeard, RouterSolicitation,
 };

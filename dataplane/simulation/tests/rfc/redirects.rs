@@ -85,6 +85,58 @@ fn rfc_089_nobody_is_told_about_an_error_or_a_later_fragment() {
     assert_only_forwarded(&telling().send(BOB, &simulation::with_right_checksum(fragment)), GATEWAY);
 }
 
+/// The IPv6 packet to BEYOND goes on to the gateway; returns what the host on the right was told meanwhile.
+fn told_v6(scene: &mut Scene, destination: std::net::Ipv6Addr) -> Option<(Icmp, u8)> {
+    let outcome = scene.send(BOB, &udp(BOB.v6, destination).of(64));
+    assert_eq!((outcome.packets_to(GATEWAY).len(), outcome.transmitted), (1, 1), "the packet goes on: {outcome:?}");
+    match outcome.packets_to(BOB)[..] {
+        [] => None,
+        [told] => Some((Icmp::read(told), told[7])),
+        _ => panic!("{outcome:?}"),
+    }
+}
+
+/// A network by the gateway's link-local address.
+const BY_LINK_LOCAL: &str = "[[route]]\nto = \"2001:db8:cafe::/48\"\nvia = \"fe80::ff:fe00:2fe\"\ndev = \"right\"";
+const IN_IT: std::net::Ipv6Addr = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0xcafe, 0, 0, 0, 0, 1);
+
+/// RFC 4861 section 8.2.
+#[test]
+fn an_ipv6_host_whose_packets_leave_the_way_they_came_is_told_of_the_gateway_there() {
+    let mut scene = Plan::default().port(RIGHT, "redirects = true").and(BY_LINK_LOCAL).open();
+    // The gateway is found with the first packet, which the control plane sends on itself.
+    let outcome = scene.send(BOB, &udp(BOB.v6, IN_IT).of(64));
+    assert_eq!(outcome.packets_to(GATEWAY).len(), 1);
+    let [told] = outcome.packets_to(BOB)[..] else { panic!("{outcome:?}") };
+    let told = Icmp::read(told);
+    let gateway = GATEWAY.mac.link_local();
+    assert_eq!((told.kind_and_code, told.source, told.hops), ((137, 0), ON_RIGHT.mac.link_local().into(), 255));
+    assert_eq!(told.body[..32], [gateway.octets(), IN_IT.octets()].concat());
+    // The next packet is the worker's, and the control plane is shown a copy.
+    let (told, _) = told_v6(&mut scene, IN_IT).expect("it is told again");
+    assert_eq!(told.body[..32], [gateway.octets(), IN_IT.octets()].concat());
+    assert_eq!(told.body[32..40], [&[2, 1][..], &GATEWAY.mac.0].concat(), "with the gateway's station");
+    let packet = udp(BOB.v6, IN_IT).of(64);
+    assert_eq!(told.body[40..42], [4, u8::try_from(1 + packet.len() / 8).unwrap()]);
+    assert_eq!(told.body[56..80], packet[8..32], "quoted from its addresses on: the hop is taken already");
+}
+
+#[test]
+fn an_ipv6_host_is_told_that_another_is_its_neighbour() {
+    let mut scene = telling();
+    let (told, hops) = told_v6(&mut scene, GATEWAY.v6).expect("both are on one link");
+    assert_eq!((told.kind_and_code, hops), ((137, 0), 255));
+    assert_eq!(told.body[..32], [GATEWAY.v6.octets(), GATEWAY.v6.octets()].concat());
+}
+
+#[test]
+fn an_ipv6_host_is_not_told_what_it_would_not_believe_and_by_default_nothing() {
+    assert_eq!(told_v6(&mut telling(), BEYOND.v6), None, "by a gateway whose link-local address is not known");
+    assert_eq!(told_v6(&mut Scene::new(), GATEWAY.v6), None, "by default");
+    let stranger = udp(std::net::Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 9), GATEWAY.v6).of(8);
+    assert!(telling().send(BOB, &stranger).packets_to(BOB).is_empty(), "whose source is not on the link");
+}
+
 #[test]
 fn rfc_090_a_redirect_that_comes_in_changes_nothing() {
     let mut scene = Scene::new();
