@@ -7,6 +7,9 @@ use std::str::FromStr;
 /// Length of a header without tags, in bytes.
 pub const HEADER_LEN: usize = 14;
 
+/// Where a header without tags says what follows, in bytes.
+pub const TYPE_AT: usize = 12;
+
 /// Shortest frame on a wire without its check sequence, in bytes; what is shorter is padded.
 pub const MIN_FRAME_LEN: usize = 60;
 

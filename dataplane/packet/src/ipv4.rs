@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::checksum::{Sum, checksum, update};
+use crate::checksum::{Sum, checksum};
 
 /// Length of a header without options, in bytes.
 pub const MIN_HEADER_LEN: usize = 20;
@@ -153,11 +153,11 @@ pub enum HeaderError {
 /// `header` is one that [`Ipv4::parse`] accepted, with a time to live of at least 1. Nothing else in it changes.
 #[inline]
 pub fn decrement_ttl(header: &mut [u8; MIN_HEADER_LEN]) {
-    let old = u16::from_be_bytes([header[8], header[9]]);
-    let new = old.wrapping_sub(0x0100);
-    let sum = update(u16::from_be_bytes([header[10], header[11]]), old, new);
-    header[8..10].copy_from_slice(&new.to_be_bytes());
-    header[10..12].copy_from_slice(&sum.to_be_bytes());
+    header[8] = header[8].wrapping_sub(1);
+    // Equation 3 of RFC 1624, where the word that changed is 0x0100 less: its old complement and itself are 0xfeff together,
+    // whatever it was.
+    let (sum, carry) = (!u16::from_be_bytes([header[10], header[11]])).overflowing_add(0xfeff);
+    header[10..12].copy_from_slice(&(!(sum + u16::from(carry))).to_be_bytes());
 }
 
 /// A header to build: no options, not a fragment unless it says so.

@@ -29,7 +29,7 @@ pub(crate) struct Transit {
     /// Its time to live, or hop limit, as it came in.
     pub(crate) hops_left: u8,
     /// Header and payload, in bytes.
-    pub(crate) total_len: usize,
+    pub(crate) total_len: u32,
     /// Whether its source is a link-local address: good for us to hear, not to carry on.
     pub(crate) from_link_local: bool,
 }
@@ -103,7 +103,7 @@ fn ipv4(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool
     if packet.header_len() != ipv4::MIN_HEADER_LEN {
         return Class::Decided(Verdict::Punt(PuntReason::Options));
     }
-    let transit = Transit { hops_left: packet.ttl(), total_len: packet.total_len(), from_link_local: false };
+    let transit = Transit { hops_left: packet.ttl(), total_len: len_of(packet.bytes()), from_link_local: false };
     Class::Ipv4(destination, transit)
 }
 
@@ -149,7 +149,7 @@ fn ipv6(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool
     }
     let transit = Transit {
         hops_left: packet.hop_limit(),
-        total_len: packet.total_len(),
+        total_len: len_of(packet.bytes()),
         from_link_local: source.is_unicast_link_local(),
     };
     Class::Ipv6(destination, transit)
@@ -164,6 +164,12 @@ fn is_martian(address: Ipv4Addr, port: &PortState) -> bool {
         240.. => !port.policy.class_e || address.is_broadcast(),
         _ => false,
     }
+}
+
+/// An IP packet's length.
+#[inline]
+fn len_of(packet: &[u8]) -> u32 {
+    u32::try_from(packet.len()).expect("its header has 16 bits to tell it in")
 }
 
 /// What is for more than one: the kernel's, where it `hears` it, and otherwise not passed on for `reason`.

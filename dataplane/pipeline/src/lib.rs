@@ -14,17 +14,20 @@
 //! Everything here is generic over [`Port`] and its frames: the same code runs over DPDK's buffers and over frames in
 //! memory ([`MemoryPort`]). Nothing here locks, allocates, logs or calls the system once a worker is built.
 
+mod burst;
 mod classify;
 mod forward;
 mod guard;
 mod ledger;
 mod local;
 mod memory;
+mod plain;
 mod port;
 mod vlan;
 mod worker;
 
-pub use forward::{forward, forward_burst};
+pub use burst::{Lookup, StateTables, forward_burst, forward_burst_by};
+pub use forward::forward;
 pub use memory::{MemoryFrame, MemoryPort};
 pub use port::{BURST, Burst, Frame, Port};
 pub use worker::Worker;

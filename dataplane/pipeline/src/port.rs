@@ -25,6 +25,10 @@ pub trait Frame {
         self.bytes().len()
     }
 
+    /// Asks the caches for its first bytes, which are wanted soon.
+    #[inline]
+    fn prefetch(&self) {}
+
     /// Cuts the frame to its first `len` bytes, and to those it has; a `len` beyond its end changes nothing.
     fn truncate(&mut self, len: usize);
 

@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 use boundary::punt::Sample;
 use boundary::{DropReason, PortId, Punt, PuntReason, Tally, Verdict, Vlan, WorkerEnd, punt};
 
-use crate::forward::forward_burst;
+use crate::burst::forward_burst;
 use crate::ledger::Ledger;
 use crate::port::{BURST, Burst, Frame, Port};
 use crate::vlan::{self, Vlans};
@@ -59,6 +59,7 @@ impl<P: Port> Worker<P> {
                     continue;
                 }
                 handled += self.arrived.len();
+                self.arrived.iter().for_each(Frame::prefetch);
                 let queue = self.ports[ingress.index()].queues()[nth];
                 self.end.tally.received(ingress, queue, self.arrived.len(), bytes_of(&self.arrived));
                 let mut port = ingress;
@@ -145,6 +146,13 @@ fn part<F: Frame>(
     punts: &mut punt::Sender,
     tally: &mut Tally,
 ) {
+    // Often all of a burst go out of one port, where none wait yet: then they are its queue, and no frame is moved.
+    if let Some(egress) = way_of_all(verdicts)
+        && (egress != ingress || hints.is_none())
+        && outward[egress.index()].is_empty()
+    {
+        return std::mem::swap(burst, &mut outward[egress.index()]);
+    }
     let (mut frames, mut hints) = (burst.drain(..), hints);
     for alike in verdicts.chunk_by(|one, next| one == next) {
         let frames = frames.by_ref().take(alike.len());
@@ -180,6 +188,16 @@ fn part<F: Frame>(
             }
             Verdict::Tagged => vlans.set_aside(frames),
         }
+    }
+}
+
+/// The port through which all leave, if they do.
+#[inline]
+fn way_of_all(verdicts: &[Verdict]) -> Option<PortId> {
+    let first = verdicts.first()?;
+    match first {
+        Verdict::Transmit(egress) if verdicts.iter().all(|verdict| verdict == first) => Some(*egress),
+        Verdict::Transmit(_) | Verdict::Punt(_) | Verdict::Drop(_) | Verdict::Tagged => None,
     }
 }
 

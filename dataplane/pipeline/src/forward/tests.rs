@@ -1,7 +1,8 @@
 //! Every check by the section that asks for it, and the fast way held to the plain one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use arrayvec::ArrayVec;
 use boundary::{Mtu, Policy, PortState};
 use lpm::{Change, FibWriter};
 use packet::ethernet::{EtherType, Header, MacAddr};
@@ -9,7 +10,9 @@ use packet::{ipv4, ipv6};
 use proptest::prelude::*;
 
 use super::*;
+use crate::burst::forward_burst;
 use crate::memory::MemoryFrame;
+use crate::port::BURST;
 
 mod multipath;
 
