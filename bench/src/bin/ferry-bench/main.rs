@@ -3,6 +3,13 @@
 mod contestant;
 mod flood;
 mod forward;
+mod generate;
+mod generator;
+mod lane;
+mod outcome;
+mod picture;
+mod progress;
+mod traffic;
 mod worker;
 
 use std::process::ExitCode;
@@ -23,6 +30,8 @@ enum Command {
     Forward(forward::Options),
     /// A flood of packets to nobody, and what it costs a flow, solicitations and memory; over ports in memory.
     Flood(flood::Options),
+    /// A paced load on two ports, every packet numbered and timed: what was lost, late, twice or out of order.
+    Generate(generate::Options),
     /// One worker that forwards until its standard input ends; for each line there, prints the packets it has received.
     #[command(hide = true)]
     Worker(worker::Options),
@@ -32,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Forward(options) => forward::run(&options),
         Command::Flood(options) => flood::run(&options),
+        Command::Generate(options) => generate::run(&options),
         Command::Worker(options) => worker::run(&options),
     };
     match outcome {

@@ -1,13 +1,11 @@
 //! The routes to measure with: from a file of prefixes, or made up with the lengths of a real table.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-use lpm::{Address, NextHopId, Prefix, PrefixError};
+use bench::prefixes::Prefixes;
+use lpm::{Address, NextHopId, Prefix};
 
 use crate::engines::Route;
 use crate::noise::{Noise, mixed};
@@ -21,23 +19,7 @@ pub(crate) struct Routes {
 impl Routes {
     /// Reads one prefix per line, from plain or gzipped text.
     pub(crate) fn read(path: &Path, next_hops: u32) -> Result<Self, String> {
-        let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
-        let mut bytes = Vec::new();
-        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(failed)?;
-        let mut text = String::new();
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text).map_err(failed)?;
-        } else {
-            text = String::from_utf8(bytes).map_err(|_| format!("{} is not text", path.display()))?;
-        }
-        let (mut v4, mut v6) = (BTreeSet::new(), BTreeSet::new());
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let known: Result<bool, PrefixError> = match line.contains(':') {
-                true => line.parse().map(|prefix| v6.insert(prefix)),
-                false => line.parse().map(|prefix| v4.insert(prefix)),
-            };
-            known.map_err(|error| error.to_string())?;
-        }
+        let Prefixes { v4, v6 } = Prefixes::read(path)?;
         Ok(Self { v4: with_hops(v4, next_hops), v6: with_hops(v6, next_hops) })
     }
 

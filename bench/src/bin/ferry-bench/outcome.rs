@@ -1,0 +1,267 @@
+//! What became of a trial.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use bench::sequence::Counts;
+use serde::Serialize;
+
+/// Times in cycles; 3 digits of each count.
+pub(crate) type Histogram = hdrhistogram::Histogram<u64>;
+
+/// An empty one. What is longer than it can tell is counted as the longest.
+pub(crate) fn new_histogram() -> Histogram {
+    Histogram::new_with_bounds(1, LONGEST_CYCLES, 3).expect("the bounds are in order, and 3 digits are allowed")
+}
+
+/// About a minute.
+const LONGEST_CYCLES: u64 = 1 << 38;
+
+/// A trial's outcome.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    /// How long packets were sent.
+    pub(crate) time: Duration,
+    pub(crate) streams: Vec<StreamOutcome>,
+    pub(crate) lapses: Lapses,
+    /// Frames that were no test packets.
+    pub(crate) strangers: u64,
+    pub(crate) latency: Histogram,
+    pub(crate) hertz: u64,
+}
+
+/// What became of what one port sent.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamOutcome {
+    /// The side that sent it.
+    pub(crate) from: usize,
+    /// What the link took.
+    pub(crate) sent: u64,
+    /// What a link between processes had no room for: lost at its end.
+    pub(crate) refused: u64,
+    /// What was due and not offered: the generator was away, or the wire full.
+    pub(crate) forgone: u64,
+    /// What was offered and did not come out.
+    pub(crate) lost: u64,
+    pub(crate) counts: Counts,
+    /// The longest time between two arrivals.
+    pub(crate) longest_silence: Duration,
+}
+
+/// How often the generator's thread did not run when it should have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Lapses {
+    pub(crate) count: u64,
+    /// Of all together, in microseconds.
+    pub(crate) total_us: u64,
+    pub(crate) longest_us: u64,
+}
+
+impl Lapses {
+    /// Notes one, in cycles for now.
+    #[cold]
+    pub(crate) fn note(&mut self, cycles: u64) {
+        self.count += 1;
+        self.total_us += cycles;
+        self.longest_us = self.longest_us.max(cycles);
+    }
+
+    /// Those that were noted in cycles, in microseconds.
+    pub(crate) fn timed(self, hertz: u64) -> Self {
+        let micros = |cycles| u64::try_from(duration(cycles, hertz).as_micros()).unwrap_or(u64::MAX);
+        Self { count: self.count, total_us: micros(self.total_us), longest_us: micros(self.longest_us) }
+    }
+}
+
+impl Outcome {
+    fn sum(&self, part: impl Fn(&StreamOutcome) -> u64) -> u64 {
+        self.streams.iter().map(part).sum()
+    }
+
+    pub(crate) fn offered(&self) -> u64 {
+        self.sum(|stream| stream.sent + stream.refused)
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.sum(|stream| stream.lost)
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.sum(|stream| stream.counts.received)
+    }
+
+    pub(crate) fn forgone(&self) -> u64 {
+        self.sum(|stream| stream.forgone)
+    }
+
+    /// The part of what was offered that did not come out.
+    pub(crate) fn loss_ratio(&self) -> f64 {
+        share(self.lost(), self.offered())
+    }
+
+    /// The part of what was due that was not offered.
+    pub(crate) fn shortfall(&self) -> f64 {
+        share(self.forgone(), self.offered() + self.forgone())
+    }
+
+    /// Packets a second that came out.
+    #[expect(clippy::cast_precision_loss, reason = "packets of a trial are far below 2^52")]
+    pub(crate) fn received_a_second(&self) -> f64 {
+        self.received() as f64 / self.time.as_secs_f64()
+    }
+
+    /// Packets a second that were offered.
+    #[expect(clippy::cast_precision_loss, reason = "packets of a trial are far below 2^52")]
+    pub(crate) fn offered_a_second(&self) -> f64 {
+        self.offered() as f64 / self.time.as_secs_f64()
+    }
+
+    /// The longest time in which nothing of some stream came out.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        self.streams.iter().map(|stream| stream.longest_silence).max().unwrap_or_default()
+    }
+
+    /// How long packets took.
+    pub(crate) fn times(&self) -> Times {
+        let at = |quantile| self.micros(self.latency.value_at_quantile(quantile));
+        Times {
+            samples: self.latency.len(),
+            min_us: self.micros(self.latency.min()),
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+            max_us: self.micros(self.latency.max()),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a minute of cycles")]
+    pub(crate) fn micros(&self, cycles: u64) -> f64 {
+        cycles as f64 * 1e6 / self.hertz as f64
+    }
+
+    /// As JSON tells it.
+    pub(crate) fn summary(&self) -> Summary {
+        Summary {
+            seconds: self.time.as_secs_f64(),
+            offered: self.offered(),
+            offered_a_second: self.offered_a_second(),
+            sent: self.sum(|stream| stream.sent),
+            refused: self.sum(|stream| stream.refused),
+            forgone: self.forgone(),
+            received: self.received(),
+            received_a_second: self.received_a_second(),
+            lost: self.lost(),
+            loss_ratio: self.loss_ratio(),
+            shortfall: self.shortfall(),
+            longest_silence_us: self.longest_silence().as_micros(),
+            duplicates: self.sum(|stream| stream.counts.duplicates),
+            reordered: self.sum(|stream| stream.counts.reordered),
+            reordered_by_at_most: self.streams.iter().map(|s| s.counts.reordered_by_at_most).max().unwrap_or(0),
+            strangers: self.strangers,
+            lapses: self.lapses,
+            latency: self.times(),
+        }
+    }
+
+    /// The whole distribution in microseconds, in the form that HdrHistogram's plotters read (`.hgrm`).
+    pub(crate) fn write_hgrm(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{:>12} {:>14} {:>10} {:>14}\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)")?;
+        let mut total = 0;
+        for step in self.latency.iter_quantiles(5) {
+            total += step.count_since_last_iteration();
+            let (value, quantile) = (self.micros(step.value_iterated_to()), step.quantile_iterated_to());
+            write!(out, "{value:>12.3} {quantile:>2.12} {total:>10}")?;
+            if quantile < 1.0 { writeln!(out, " {:>14.2}", 1.0 / (1.0 - quantile))? } else { writeln!(out)? }
+        }
+        let scale = |cycles: f64| cycles * 1e6 / self.per_second();
+        let (mean, deviation) = (scale(self.latency.mean()), scale(self.latency.stdev()));
+        writeln!(out, "#[Mean    = {mean:>12.3}, StdDeviation   = {deviation:>12.3}]")?;
+        writeln!(out, "#[Max     = {:>12.3}, Total count    = {total:>12}]", self.micros(self.latency.max()))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a clock's frequency")]
+    fn per_second(&self) -> f64 {
+        self.hertz as f64
+    }
+}
+
+/// A trial in numbers, all streams together.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) seconds: f64,
+    pub(crate) offered: u64,
+    pub(crate) offered_a_second: f64,
+    pub(crate) sent: u64,
+    pub(crate) refused: u64,
+    pub(crate) forgone: u64,
+    pub(crate) received: u64,
+    pub(crate) received_a_second: f64,
+    pub(crate) lost: u64,
+    /// Of what was offered.
+    pub(crate) loss_ratio: f64,
+    /// The part of what was due that was not offered.
+    pub(crate) shortfall: f64,
+    pub(crate) longest_silence_us: u128,
+    pub(crate) duplicates: u64,
+    pub(crate) reordered: u64,
+    pub(crate) reordered_by_at_most: u64,
+    pub(crate) strangers: u64,
+    pub(crate) lapses: Lapses,
+    pub(crate) latency: Times,
+}
+
+/// Percentiles of the time that packets took.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Times {
+    pub(crate) samples: u64,
+    pub(crate) min_us: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p90_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
+    pub(crate) max_us: f64,
+}
+
+/// So many cycles of a clock.
+#[expect(clippy::cast_precision_loss, reason = "cycles of a trial are far below 2^52")]
+pub(crate) fn duration(cycles: u64, hertz: u64) -> Duration {
+    Duration::from_secs_f64(cycles as f64 / hertz as f64)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "packets of a trial are far below 2^52")]
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exported_distribution_counts_every_sample_and_ends_at_the_whole() {
+        let mut latency = new_histogram();
+        (1..=1000_u64).for_each(|micros| latency.saturating_record(micros * 1000));
+        let outcome = Outcome {
+            time: Duration::from_secs(1),
+            streams: Vec::new(),
+            lapses: Lapses::default(),
+            strangers: 0,
+            latency,
+            hertz: 1_000_000_000,
+        };
+        let mut text = Vec::new();
+        outcome.write_hgrm(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let rows: Vec<Vec<f64>> = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.contains("Value") && !line.is_empty())
+            .map(|line| line.split_whitespace().map(|word| word.parse().unwrap()).collect())
+            .collect();
+        assert!(rows.windows(2).all(|pair| pair[0][0] <= pair[1][0] && pair[0][1] <= pair[1][1]), "{text}");
+        assert_eq!(rows.last().unwrap()[1..], [1.0, 1000.0], "{text}");
+        let median = rows.iter().find(|row| row[1] >= 0.5).unwrap();
+        assert!((499.0..=502.0).contains(&median[0]), "{text}");
+        assert!(text.ends_with("Total count    =         1000]\n"), "{text}");
+    }
+}
