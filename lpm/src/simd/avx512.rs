@@ -12,91 +12,11 @@ use std::arch::x86_64::*;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Memory;
-use crate::arena::Arena;
 use crate::burst::BURST;
 use crate::chunk::{LARGE_BITMAP, SMALL_BITMAP};
 use crate::entry::Entry;
 use crate::range::{FAN_OUT, FIRST_WORD};
 use crate::table::NextHopId;
-use crate::width::Width;
-
-/// Proof that this machine has the instructions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx512(());
-
-impl Avx512 {
-    /// Asks the processor.
-    pub(crate) fn detect() -> Option<Self> {
-        let all = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vpopcntdq")
-            && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("popcnt");
-        all.then_some(Self(()))
-    }
-
-    /// The entries of pages for a burst of up to [`BURST`] addresses, and a prefetch of the chunks they point to.
-    pub(crate) fn start<A: Lanes>(
-        self,
-        top: &[u32],
-        arena: &Arena,
-        addresses: &[A; BURST],
-        entries: &mut [u32; BURST],
-    ) {
-        // SAFETY: having `self` proves the features.
-        unsafe { start::<A>(top, Memory::of(arena), addresses, entries) }
-    }
-
-    /// The answers of a burst whose entries [`Avx512::start`] found in the same snapshot.
-    pub(crate) fn finish<A: Lanes>(
-        self,
-        arena: &Arena,
-        width: Width,
-        addresses: &[A; BURST],
-        entries: &[u32; BURST],
-        answers: &mut [Option<NextHopId>],
-    ) {
-        let Some(all_answers) = answers.as_mut_array() else {
-            let mut all = [None; BURST];
-            self.finish(arena, width, addresses, entries, &mut all);
-            return answers.copy_from_slice(&all[..answers.len()]);
-        };
-        let memory = Memory::of(arena);
-        match width {
-            // SAFETY: having `self` proves the features.
-            Width::One => unsafe { finish::<A, 0>(memory, addresses, entries, all_answers) },
-            // SAFETY: as above.
-            Width::Two => unsafe { finish::<A, 1>(memory, addresses, entries, all_answers) },
-            // SAFETY: as above.
-            Width::Four => unsafe { finish::<A, 2>(memory, addresses, entries, all_answers) },
-        }
-    }
-
-    /// The answers of all of `addresses`, into the same places of `answers`, which is as long.
-    pub(crate) fn burst<A: Lanes>(
-        self,
-        top: &[u32],
-        arena: &Arena,
-        width: Width,
-        addresses: &[A],
-        answers: &mut [Option<NextHopId>],
-    ) {
-        debug_assert_eq!(addresses.len(), answers.len());
-        let memory = Memory::of(arena);
-        match width {
-            // SAFETY: having `self` proves the features.
-            Width::One => unsafe { burst::<A, 0>(top, memory, addresses, answers) },
-            // SAFETY: as above.
-            Width::Two => unsafe { burst::<A, 1>(top, memory, addresses, answers) },
-            // SAFETY: as above.
-            Width::Four => unsafe { burst::<A, 2>(top, memory, addresses, answers) },
-        }
-    }
-}
 
 /// What these lookups need to know of an address family.
 #[doc(hidden)]
@@ -108,15 +28,15 @@ pub trait Lanes: Copy {
     ///
     /// # Safety
     ///
-    /// The machine has the instructions of [`Avx512`].
+    /// The machine has the instructions that [`Vectors`](super::Vectors) prove.
     unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m512i; N];
 
     /// Everything below, in a table whose narrow values are two to the power of `WIDTH` bytes wide.
     ///
     /// # Safety
     ///
-    /// The machine has the instructions of [`Avx512`], and `entries` are those of `addresses` in the snapshot whose memory
-    /// this is.
+    /// The machine has the instructions that [`Vectors`](super::Vectors) prove, and `entries` are those of `addresses` in
+    /// the snapshot whose memory this is.
     unsafe fn below<const N: usize, const WIDTH: u32>(
         memory: Memory,
         addresses: &[Self],
@@ -173,9 +93,9 @@ impl Memory {
     }
 }
 
-/// See [`Avx512::burst`].
+/// See [`Vectors::burst`](super::Vectors::burst).
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-fn burst<'a, A: Lanes, const WIDTH: u32>(
+pub(super) fn burst<'a, A: Lanes, const WIDTH: u32>(
     top: &[u32],
     memory: Memory,
     mut addresses: &'a [A],
@@ -218,9 +138,9 @@ fn step<'a, A: Lanes, const WIDTH: u32, const N: usize>(
     (later, answers_later)
 }
 
-/// See [`Avx512::start`].
+/// See [`Vectors::start`](super::Vectors::start).
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
+pub(super) fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
     // SAFETY: this function has the features.
     let found = unsafe { A::pages::<4>(top, memory, addresses) };
     for (entries, found) in entries.as_chunks_mut::<LANES>().0.iter_mut().zip(found) {
@@ -230,9 +150,9 @@ fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries:
     memory.prefetch_nodes(found);
 }
 
-/// See [`Avx512::finish`].
+/// See [`Vectors::finish`](super::Vectors::finish).
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-fn finish<A: Lanes, const WIDTH: u32>(
+pub(super) fn finish<A: Lanes, const WIDTH: u32>(
     memory: Memory,
     addresses: &[A; BURST],
     entries: &[u32; BURST],

@@ -22,25 +22,39 @@ use crate::prefix::Address;
 use crate::table::NextHopId;
 use crate::width::Width;
 
-/// Proof of what the machine has.
+/// Proof of what the machine has: whoever has one may use it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Vectors {
+pub(crate) struct Vectors(Instructions);
+
+#[derive(Debug, Clone, Copy)]
+enum Instructions {
     /// Sixteen lanes, gathers and counts of bits in them.
-    Avx512(avx512::Avx512),
+    Avx512,
     /// Eight lanes, counts and fields of bits in a word.
-    Avx2(avx2::Avx2),
+    Avx2,
+}
+
+/// Calls a function whose last parameter is how wide the narrow values of a table are, as a power of two.
+macro_rules! by_width {
+    ($width:expr, $module:ident::$function:ident::<$address:ident>$arguments:tt) => {
+        match $width {
+            Width::One => $module::$function::<$address, 0> $arguments,
+            Width::Two => $module::$function::<$address, 1> $arguments,
+            Width::Four => $module::$function::<$address, 2> $arguments,
+        }
+    };
 }
 
 impl Vectors {
-    /// Asks the processor.
+    /// Asks the processor for the best it has.
     pub(crate) fn detect() -> Option<Self> {
-        avx512::Avx512::detect().map(Self::Avx512).or_else(|| avx2::Avx2::detect().map(Self::Avx2))
+        avx512().or_else(avx2)
     }
 
     /// The answer for one address.
     #[inline]
     pub(crate) fn lookup<A: Address>(self, fib: &Fib<A>, address: A) -> Option<NextHopId> {
-        // SAFETY: either variant proves the features.
+        // SAFETY: having `self` proves the features, whichever they are.
         unsafe { one::lookup(&fib.snapshot, address) }
     }
 
@@ -52,9 +66,12 @@ impl Vectors {
         addresses: &[A; BURST],
         entries: &mut [u32; BURST],
     ) {
-        match self {
-            Self::Avx512(avx512) => avx512.start(top.as_ref(), arena, addresses, entries),
-            Self::Avx2(avx2) => avx2.start(top.as_ref(), arena, addresses, entries),
+        let (top, memory) = (top.as_ref(), Memory::of(arena));
+        match self.0 {
+            // SAFETY: having `self` proves the features.
+            Instructions::Avx512 => unsafe { avx512::start::<A>(top, memory, addresses, entries) },
+            // SAFETY: as above.
+            Instructions::Avx2 => unsafe { avx2::start::<A>(top, memory, addresses, entries) },
         }
     }
 
@@ -67,9 +84,19 @@ impl Vectors {
         entries: &[u32; BURST],
         answers: &mut [Option<NextHopId>],
     ) {
-        match self {
-            Self::Avx512(avx512) => avx512.finish(arena, width, addresses, entries, answers),
-            Self::Avx2(avx2) => avx2.finish(arena, width, addresses, entries, answers),
+        let Some(answers) = answers.as_mut_array() else {
+            let mut all = [None; BURST];
+            self.finish(arena, width, addresses, entries, &mut all);
+            return answers.copy_from_slice(&all[..answers.len()]);
+        };
+        let memory = Memory::of(arena);
+        match self.0 {
+            // SAFETY: having `self` proves the features.
+            Instructions::Avx512 => unsafe {
+                by_width!(width, avx512::finish::<A>(memory, addresses, entries, answers))
+            },
+            // SAFETY: as above.
+            Instructions::Avx2 => unsafe { by_width!(width, avx2::finish::<A>(memory, addresses, entries, answers)) },
         }
     }
 
@@ -82,11 +109,35 @@ impl Vectors {
         addresses: &[A],
         answers: &mut [Option<NextHopId>],
     ) {
-        match self {
-            Self::Avx512(avx512) => avx512.burst(top.as_ref(), arena, width, addresses, answers),
-            Self::Avx2(avx2) => avx2.burst(top.as_ref(), arena, width, addresses, answers),
+        debug_assert_eq!(addresses.len(), answers.len());
+        let (top, memory) = (top.as_ref(), Memory::of(arena));
+        match self.0 {
+            // SAFETY: having `self` proves the features.
+            Instructions::Avx512 => unsafe { by_width!(width, avx512::burst::<A>(top, memory, addresses, answers)) },
+            // SAFETY: as above.
+            Instructions::Avx2 => unsafe { by_width!(width, avx2::burst::<A>(top, memory, addresses, answers)) },
         }
     }
+}
+
+/// Everything [`avx512`] uses, if the machine has it.
+fn avx512() -> Option<Vectors> {
+    let all = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vpopcntdq");
+    // What it has for sixteen lanes, it has for one address and for eight, too.
+    avx2().filter(|_one_address| all).map(|_one_address| Vectors(Instructions::Avx512))
+}
+
+/// Everything [`avx2`] and [`one`] use, if the machine has it.
+fn avx2() -> Option<Vectors> {
+    let all = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt");
+    all.then_some(Vectors(Instructions::Avx2))
 }
 
 /// What the lookups need to know of an address family.
@@ -162,9 +213,8 @@ mod tests {
     use crate::{Change, FibWriter, Prefix};
 
     /// All that this machine has, not only the best.
-    fn ways() -> Vec<Vectors> {
-        let avx512 = avx512::Avx512::detect().map(Vectors::Avx512);
-        avx512.into_iter().chain(avx2::Avx2::detect().map(Vectors::Avx2)).collect()
+    fn ways() -> impl Iterator<Item = Vectors> {
+        [avx512(), avx2()].into_iter().flatten()
     }
 
     /// A table with routes on all levels, of answers as wide as `widest`, and addresses at and around their edges.

@@ -16,84 +16,9 @@ use std::arch::x86_64::*;
 
 use self::registers::{Offsets, all, settle};
 use super::Memory;
-use crate::arena::Arena;
 use crate::burst::BURST;
 use crate::entry::Entry;
 use crate::table::NextHopId;
-use crate::width::Width;
-
-/// Proof that this machine has the instructions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx2(());
-
-impl Avx2 {
-    /// Asks the processor.
-    pub(crate) fn detect() -> Option<Self> {
-        let all = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("popcnt");
-        all.then_some(Self(()))
-    }
-
-    /// See [`Vectors::start`](super::Vectors::start).
-    pub(crate) fn start<A: Lanes>(
-        self,
-        top: &[u32],
-        arena: &Arena,
-        addresses: &[A; BURST],
-        entries: &mut [u32; BURST],
-    ) {
-        // SAFETY: having `self` proves the features.
-        unsafe { start::<A>(top, Memory::of(arena), addresses, entries) }
-    }
-
-    /// See [`Vectors::finish`](super::Vectors::finish).
-    pub(crate) fn finish<A: Lanes>(
-        self,
-        arena: &Arena,
-        width: Width,
-        addresses: &[A; BURST],
-        entries: &[u32; BURST],
-        answers: &mut [Option<NextHopId>],
-    ) {
-        let Some(all_answers) = answers.as_mut_array() else {
-            let mut all = [None; BURST];
-            self.finish(arena, width, addresses, entries, &mut all);
-            return answers.copy_from_slice(&all[..answers.len()]);
-        };
-        let memory = Memory::of(arena);
-        match width {
-            // SAFETY: having `self` proves the features.
-            Width::One => unsafe { finish::<A, 0>(memory, addresses, entries, all_answers) },
-            // SAFETY: as above.
-            Width::Two => unsafe { finish::<A, 1>(memory, addresses, entries, all_answers) },
-            // SAFETY: as above.
-            Width::Four => unsafe { finish::<A, 2>(memory, addresses, entries, all_answers) },
-        }
-    }
-
-    /// See [`Vectors::burst`](super::Vectors::burst).
-    pub(crate) fn burst<A: Lanes>(
-        self,
-        top: &[u32],
-        arena: &Arena,
-        width: Width,
-        addresses: &[A],
-        answers: &mut [Option<NextHopId>],
-    ) {
-        debug_assert_eq!(addresses.len(), answers.len());
-        let memory = Memory::of(arena);
-        match width {
-            // SAFETY: having `self` proves the features.
-            Width::One => unsafe { burst::<A, 0>(top, memory, addresses, answers) },
-            // SAFETY: as above.
-            Width::Two => unsafe { burst::<A, 1>(top, memory, addresses, answers) },
-            // SAFETY: as above.
-            Width::Four => unsafe { burst::<A, 2>(top, memory, addresses, answers) },
-        }
-    }
-}
 
 /// What these lookups need to know of an address family.
 #[doc(hidden)]
@@ -105,22 +30,22 @@ pub trait Lanes: Copy {
     ///
     /// # Safety
     ///
-    /// The machine has the instructions of [`Avx2`].
+    /// The machine has the instructions that [`Vectors`](super::Vectors) prove.
     unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m256i; N];
 
     /// Where the bitmaps of chunks are that the addresses need.
     ///
     /// # Safety
     ///
-    /// The machine has the instructions of [`Avx2`].
+    /// The machine has the instructions that [`Vectors`](super::Vectors) prove.
     unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [Offsets; N];
 
     /// Everything below, in a table whose narrow values are two to the power of `WIDTH` bytes wide.
     ///
     /// # Safety
     ///
-    /// The machine has the instructions of [`Avx2`], and `entries` are those of `addresses` in the snapshot whose memory
-    /// this is.
+    /// The machine has the instructions that [`Vectors`](super::Vectors) prove, and `entries` are those of `addresses` in
+    /// the snapshot whose memory this is.
     unsafe fn below<const N: usize, const WIDTH: u32>(
         memory: Memory,
         addresses: &[Self],
@@ -128,9 +53,9 @@ pub trait Lanes: Copy {
     ) -> [__m256i; N];
 }
 
-/// See [`Avx2::burst`].
+/// See [`Vectors::burst`](super::Vectors::burst).
 #[target_feature(enable = "avx2")]
-fn burst<'a, A: Lanes, const WIDTH: u32>(
+pub(super) fn burst<'a, A: Lanes, const WIDTH: u32>(
     top: &[u32],
     memory: Memory,
     mut addresses: &'a [A],
@@ -173,9 +98,9 @@ fn step<'a, A: Lanes, const WIDTH: u32, const N: usize>(
     (later, answers_later)
 }
 
-/// See [`Avx2::start`].
+/// See [`Vectors::start`](super::Vectors::start).
 #[target_feature(enable = "avx2")]
-fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
+pub(super) fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
     // SAFETY: this function has the features.
     let found = unsafe { A::pages::<8>(top, memory, addresses) };
     for (entries, found) in entries.as_chunks_mut::<LANES>().0.iter_mut().zip(found) {
@@ -188,9 +113,9 @@ fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries:
     memory.prefetch_all(&at);
 }
 
-/// See [`Avx2::finish`].
+/// See [`Vectors::finish`](super::Vectors::finish).
 #[target_feature(enable = "avx2")]
-fn finish<A: Lanes, const WIDTH: u32>(
+pub(super) fn finish<A: Lanes, const WIDTH: u32>(
     memory: Memory,
     addresses: &[A; BURST],
     entries: &[u32; BURST],
