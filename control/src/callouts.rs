@@ -320,7 +320,7 @@ impl Control {
 
     /// The route to exactly `network` that timers are put on.
     fn timed_route(&self, fib: u16, network: Network) -> Result<RouteKey, ApiError> {
-        self.permitted_fib(fib)?;
+        self.existing_fib(fib)?;
         let best = self.routes.first(fib, network).filter(|entry| entry.facts().leads.is_listed());
         best.map(|entry| entry.protocol()).map(|protocol| RouteKey { fib, network, protocol }).ok_or_else(|| {
             ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))

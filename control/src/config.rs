@@ -10,7 +10,7 @@
 //! args = ["--log-level=pmd:debug"]          # more arguments for DPDK, for experts
 //!
 //! [routing]                                 # optional, as is everything in it
-//! fibs = 3                                  # tables of routes there may be, numbered from 0; default: as many as can be
+//! fibs = 3                                  # tables of routes there are, numbered from 0; default: those that ports and routes name
 //! add_addr_allfibs = false                  # whether ports' addresses have their routes in all tables, or in the port's
 //! seed = 7                                  # of how flows are divided among gateways; default: another in every run
 //! symmetric = false                         # whether both directions of a conversation are one flow
@@ -277,7 +277,7 @@ impl Config {
 /// The tables, and how flows are divided among several routes to one network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Routing {
-    /// How many tables there may be.
+    /// Which tables there are.
     pub fibs: Fibs,
     /// Whether the routes of ports' addresses are in all tables, or each in its port's.
     pub add_addr_allfibs: bool,

@@ -84,7 +84,7 @@ pub struct WorkerInfo {
 pub struct Setup {
     /// The ports, by [`PortId`]: the same, and in the same order, as in the first forwarding state.
     pub ports: Vec<PortInfo>,
-    /// How many tables of routes there may be.
+    /// Which tables of routes there are.
     pub fibs: Fibs,
     /// The number of the table that what comes in through each port is forwarded by, by [`PortId`]; the main one, 0, for a
     /// port that has no place here.
@@ -318,7 +318,7 @@ impl Control {
         };
         control.routes.timed = Timed::within(timers);
         control.create_service_queues();
-        control.routes.set_tables_of_ports(port_fibs);
+        control.routes.set_tables(port_fibs, routes.iter().map(|route| route.fib));
         control.add_port_routes(add_addr_allfibs);
         for config::Neighbour { port, address, mac } in neighbours {
             control.set_permanent(port, address, mac);
@@ -504,16 +504,16 @@ impl Control {
     /// The routes that follow from the ports' addresses.
     fn add_port_routes(&mut self, are_in_all: bool) {
         let mut broadcasts = Vec::new();
+        let all = if are_in_all { self.routes.numbers() } else { Vec::new() };
         for (id, port) in self.ports.iter() {
-            let fib = self.routes.fib_of(id);
-            let fibs = if are_in_all { 0..self.routes.fibs().count() } else { fib..fib.saturating_add(1) };
+            let fibs = if are_in_all { all.clone() } else { vec![self.routes.fib_of(id)] };
             for own in &port.addresses {
                 let mut set = |network, protocol, leads| {
                     let mut facts = Facts::of(leads, network, protocol);
                     facts.ifa = Some(own.address());
                     facts.metrics.mtu = port.state.mtu.bytes().into();
-                    for fib in fibs.clone() {
-                        self.routes.set(fib, network, protocol, facts);
+                    for fib in &fibs {
+                        self.routes.set(*fib, network, protocol, facts);
                     }
                 };
                 // Nobody's address would take the place of the default route (`rt_ifa_addlocal`).

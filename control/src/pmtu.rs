@@ -25,7 +25,7 @@ impl Control {
     /// Hears that a packet was too big for its path; answers with the host's route as it is then.
     pub(crate) fn hear_of_mtu(&mut self, heard: &PathMtu, now: Timestamp) -> Result<Route, ApiError> {
         let PathMtu { fib, destination, .. } = *heard;
-        self.permitted_fib(fib)?;
+        self.existing_fib(fib)?;
         let Some(by) = self.routes.towards(fib, destination).cloned() else {
             return Err(ApiError::new(ErrorKind::NotFound, format!("no route leads to {destination}")));
         };

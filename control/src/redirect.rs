@@ -97,7 +97,7 @@ impl Control {
 
     fn take_redirect(&mut self, said: &Redirect, now: Timestamp) -> Result<Arc<RouteEntry>, ApiError> {
         let Redirect { fib, dst, gateway, ref dev, author } = *said;
-        self.permitted_fib(fib)?;
+        self.existing_fib(fib)?;
         self.timer_queue(&service_name(REDIRECT))?;
         if dst.family() != Family::of(gateway) {
             let message = format!("{dst} is {}, its gateway {gateway} is {}", dst.family(), Family::of(gateway));

@@ -56,7 +56,7 @@ impl Control {
     /// Removes the static routes that a filter selects, but pinned ones; returns how many.
     pub(crate) fn flush_routes(&mut self, filter: &RouteFilter) -> Result<usize, ApiError> {
         let only = filter.dev.as_deref().map(|name| self.ports.named(name)).transpose()?;
-        self.permitted_fib(filter.fib)?;
+        self.existing_fib(filter.fib)?;
         // By what it says itself: to show a route as a person sees it takes longer than to delete it.
         let is_chosen = |entry: &&Arc<RouteEntry>| {
             !entry.is_pinned()
@@ -75,7 +75,7 @@ impl Control {
     pub(crate) fn route_batch(&mut self, changes: &[RouteMessage]) -> Batch {
         let mut batch = Batch::default();
         for (place, change) in changes.iter().enumerate() {
-            match self.permitted_fib(change.fib).and_then(|()| self.do_to_entry(change)) {
+            match self.do_to_entry(change) {
                 Ok(_entry) => batch.done += 1,
                 Err(error) => batch.refused.push(Refused { place, error }),
             }
@@ -85,12 +85,15 @@ impl Control {
 
     /// Does what a message says of one route; answers with the route as it is then, or as it was.
     pub(crate) fn route_message(&mut self, message: &RouteMessage) -> Result<Route, ApiError> {
-        self.permitted_fib(message.fib)?;
         let entry = self.do_to_entry(message)?;
         Ok(self.answered_route(&entry))
     }
 
     fn do_to_entry(&mut self, message: &RouteMessage) -> Result<Arc<RouteEntry>, ApiError> {
+        match message.verb {
+            Verb::Get => self.permitted_fib(message.fib)?,
+            Verb::Add | Verb::Delete | Verb::Change | Verb::Lock => self.existing_fib(message.fib)?,
+        }
         match message.verb {
             Verb::Add => self.add_entry(message),
             Verb::Delete => self.delete_entry(message),
@@ -198,6 +201,9 @@ impl Control {
     pub(crate) fn nothing_leads_to(&self, fib: u16, address: IpAddr) -> ApiError {
         let refused = |message| ApiError::new(ErrorKind::NotFound, message);
         match self.routes.down_towards(fib, address) {
+            None if !self.routes.has_table(fib) => {
+                refused(format!("no route leads to {address}: there is no table {fib}"))
+            }
             None => refused(format!("no route leads to {address}")),
             Some((entry, port)) => {
                 refused(format!("no route leads to {address} while the one to {} is not up", entry.prefix()))
@@ -276,7 +282,7 @@ impl Control {
         }
     }
 
-    /// Refuses a table there cannot be.
+    /// Refuses a table there cannot be. One that could be and is not has nothing to be found in it.
     pub(crate) fn permitted_fib(&self, fib: u16) -> Result<(), ApiError> {
         let fibs = self.routes.fibs();
         if fibs.has(fib) {
@@ -284,6 +290,17 @@ impl Control {
         }
         Err(ApiError::new(ErrorKind::Invalid, format!("there is no table {fib}"))
             .with_hint(format!("name one from 0 to {}", fibs.count() - 1)))
+    }
+
+    /// Refuses a table that is not there to be changed.
+    pub(crate) fn existing_fib(&self, fib: u16) -> Result<(), ApiError> {
+        self.permitted_fib(fib)?;
+        if self.routes.has_table(fib) {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorKind::NoSuchTable, format!("there is no table {fib}")).with_hint(
+            "make it in the configuration: `fib` of a [[port]] or a [[route]] names one, `fibs` in [routing] makes so many",
+        ))
     }
 
     /// Where a new static route belongs among those to its network.

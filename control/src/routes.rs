@@ -3,8 +3,8 @@
 //! This is the one place where forwarding changes. A route or a neighbour changes here at once, for the control thread's
 //! own questions; workers see everything since the last [`Routes::publish`] together, or nothing of it.
 //!
-//! Workers forward by table 0, and what comes in through a port with a table of its own by that. Any other is made when its
-//! first route is, and only asked.
+//! Workers forward by table 0, and what comes in through a port with a table of its own by that. Any other is only asked.
+//! Which tables there are is said at the start: see [`Fibs`].
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -61,44 +61,51 @@ struct Tables {
     ipv6: Table<Ipv6Addr>,
 }
 
-/// How many tables there may be: their numbers are less than this.
+/// Which tables there are.
+///
+/// Numbers from the count on are nobody's. Below it every table is there if somebody said how many; if nobody did, there
+/// are those that ports and routes of the configuration name, and the main one, 0, in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fibs(u16);
+pub struct Fibs {
+    count: u16,
+    are_all_there: bool,
+}
 
 impl Fibs {
     /// As many as there can be.
-    pub const MAX: Self = Self(u16::MAX);
+    pub const MOST: u16 = u16::MAX;
 
     /// So many, and at least one.
     ///
     /// # Errors
     ///
-    /// When it is more than [`Fibs::MAX`].
+    /// When it is more than [`Fibs::MOST`].
     pub fn new(count: u32) -> Result<Self, TooManyFibs> {
-        u16::try_from(count).map(|count| Self(count.max(1))).map_err(|_too_many| TooManyFibs { count })
+        let count = u16::try_from(count).map_err(|_too_many| TooManyFibs { count })?;
+        Ok(Self { count: count.max(1), are_all_there: true })
     }
 
-    /// How many.
+    /// How many there can be.
     pub const fn count(self) -> u16 {
-        self.0
+        self.count
     }
 
-    /// Whether there may be a table of this number.
+    /// Whether there can be a table of this number.
     pub const fn has(self, fib: u16) -> bool {
-        fib < self.0
+        fib < self.count
     }
 }
 
-/// Tables cost nothing until they have a route.
+/// Those that are named.
 impl Default for Fibs {
     fn default() -> Self {
-        Self::MAX
+        Self { count: Self::MOST, are_all_there: false }
     }
 }
 
 /// More tables than there can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{count} tables are more than there can be: the limit is {}", Fibs::MAX.count())]
+#[error("{count} tables are more than there can be: the limit is {}", Fibs::MOST)]
 pub struct TooManyFibs {
     count: u32,
 }
@@ -128,17 +135,34 @@ impl Routes {
         }
     }
 
-    /// How many tables there may be.
+    /// Which tables there are.
     pub fn fibs(&self) -> Fibs {
         self.fibs
     }
 
-    /// Lets workers forward what comes in through each port by the table of this number. It is said before there is any
-    /// route, and stays.
-    pub(crate) fn set_tables_of_ports(&mut self, fibs: Vec<u16>) {
-        let others = fibs.iter().filter(|fib| **fib != MAIN).map(|fib| (*fib, Tables::beside(*fib, true)));
-        self.others.extend(others);
-        self.of_ports = fibs;
+    /// Whether there is a table of this number.
+    pub fn has_table(&self, fib: u16) -> bool {
+        fib == MAIN || self.others.contains_key(&fib) || (self.fibs.are_all_there && self.fibs.has(fib))
+    }
+
+    /// The numbers of all tables there are.
+    pub(crate) fn numbers(&self) -> Vec<u16> {
+        if self.fibs.are_all_there {
+            return (0..self.fibs.count()).collect();
+        }
+        std::iter::once(MAIN).chain(self.others.keys().copied()).collect()
+    }
+
+    /// Lets workers forward what comes in through each port by the table of this number, and makes those of `named`. It is
+    /// said before there is any route, and stays.
+    pub(crate) fn set_tables(&mut self, of_ports: Vec<u16>, named: impl Iterator<Item = u16>) {
+        let of_ports_others = of_ports.iter().map(|fib| (*fib, true));
+        for (fib, is_forwarded_by) in of_ports_others.chain(named.map(|fib| (fib, false))) {
+            if fib != MAIN {
+                self.others.entry(fib).or_insert_with(|| Tables::beside(fib, is_forwarded_by));
+            }
+        }
+        self.of_ports = of_ports;
     }
 
     /// The number of the table that what comes in through a port is forwarded by.
@@ -430,7 +454,7 @@ impl Routes {
         if fib == MAIN { Some(&mut self.main) } else { self.others.get_mut(&fib) }
     }
 
-    /// The tables of this number, made if need be.
+    /// The tables of this number: one that is there costs nothing until it has a route.
     fn made(&mut self, fib: u16) -> &mut Tables {
         if fib == MAIN { &mut self.main } else { self.others.entry(fib).or_insert_with(|| Tables::beside(fib, false)) }
     }

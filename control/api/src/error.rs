@@ -85,6 +85,8 @@ kinds! {
     Exists = "exists", exit 4;
     /// What is asked for is not there.
     NotFound = "not_found", exit 5;
+    /// There could be a table of this number, and there is none.
+    NoSuchTable = "no_such_table", exit 5;
     /// The gateway is on no port's network.
     UnreachableGateway = "unreachable_gateway", exit 6;
     /// The gateway is the destination itself.
@@ -119,6 +121,7 @@ impl ErrorKind {
             Self::TooMany => Some("E2BIG"),
             Self::Exists => Some("EEXIST"),
             Self::NotFound => Some("ESRCH"),
+            Self::NoSuchTable => Some("EAFNOSUPPORT"),
             Self::UnreachableGateway => Some("ENETUNREACH"),
             Self::HostUnreachable => Some("EHOSTUNREACH"),
             Self::UnknownPort => Some("ENXIO"),

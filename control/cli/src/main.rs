@@ -104,7 +104,7 @@ Exit codes:
    2  usage: the command line could not be read
    3  invalid, family_mismatch, not_supported, too_large, too_many, unsupported_version
    4  exists
-   5  not_found
+   5  not_found, no_such_table
    6  unreachable_gateway, gateway_itself, gateway_loop, host_unreachable
    7  unknown_port
    8  not_allowed

@@ -244,7 +244,7 @@ fn check_routes(drafts: &[RouteDraft], ports: &Ports<'_>, mistakes: &mut Vec<Mis
     routes
 }
 
-/// What is wrong with the number of a table if there are so many.
+/// What is wrong with the number of a table if these are there.
 fn no_table(fib: &Spanned<u16>, fibs: Fibs) -> Option<Mistake> {
     if fibs.has(*fib.get_ref()) {
         return None;

@@ -153,7 +153,7 @@ pub(super) fn fibs(value: &Value<'_>) -> Result<Fibs, Mistake> {
 
 /// The number of a table.
 pub(super) fn fib(value: &Value<'_>) -> Result<u16, Mistake> {
-    number(value, 0..=Fibs::MAX.count() - 1, "the number of a table")
+    number(value, 0..=Fibs::MOST - 1, "the number of a table")
 }
 
 pub(super) fn seed(value: &Value<'_>) -> Result<u64, Mistake> {

@@ -106,7 +106,7 @@ impl Routes {
     ///
     /// # Errors
     ///
-    /// When there cannot be such a table. A table that has no routes yet is there and finds nothing.
+    /// When there cannot be such a table. One that could be and is not has no routes, and nothing is found in it.
     pub fn lookup(&self, fib: u16, dst: IpAddr, flags: LookupFlags) -> Result<Option<RouteRef>, LookupError> {
         let guard = self.hold_table(fib)?;
         Ok(self.lookup_in(&guard, fib, dst, flags))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use boundary::NextHop;
 use control::config;
-use control::{Setup, TimerAction};
+use control::{Fibs, Setup, TimerAction};
 use control_api::{
     ErrorKind, MetricMask, Network, QueueName, Reply, Request, RouteFilter, RouteMessage, Selection, Target,
     TimerQueue, Verb,
@@ -46,7 +46,7 @@ fn clear(to: &str) -> Request {
 
 /// A scene at second 1000, with blackholes to these networks and a queue `short` of ten seconds.
 fn scene(routes: &[&str]) -> Scene {
-    let mut scene = Scene::new();
+    let mut scene = Scene::with(Setup { fibs: Fibs::new(2).unwrap(), ..setup() });
     scene.pass(999 * SECOND);
     for route in routes {
         scene.add_route(route, Target::Blackhole);

@@ -350,7 +350,7 @@ fn metrics_that_are_locked_are_told_as_locked_and_not_as_a_change() {
 #[test]
 fn a_table_that_cannot_be_is_not_followed() {
     let mut setup = setup();
-    setup.fibs = control::Fibs::new(2).unwrap();
+    setup.fibs = Fibs::new(2).unwrap();
     let mut scene = Scene::with(setup);
     let (queue, _subscription) = queue();
     let asker = Asker { queue: Some(queue), ..client(1) };

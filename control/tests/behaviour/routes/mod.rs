@@ -28,7 +28,7 @@ mod tables;
 
 use std::net::IpAddr;
 
-use control::{Setup, config};
+use control::{Fibs, Setup, config};
 use control_api::{
     ApiError, MetricMask, Reply, Request, Route, RouteDetail, RouteFilter, RouteFlags, RouteMessage, RouteMetrics,
     Target, Verb,
@@ -47,7 +47,8 @@ pub(crate) fn setup() -> Setup {
         mac: MacAddr([2, 0, 0, 0, 0, number]),
     };
     let neighbours = (11..=14).flat_map(|number| [known(0, "192.0.2.", number), known(2, "2001:db8::", number)]);
-    Setup { ports: vec![p0, p1, p2], neighbours: neighbours.collect(), ..Setup::default() }
+    let fibs = Fibs::new(8).unwrap();
+    Setup { ports: vec![p0, p1, p2], fibs, neighbours: neighbours.collect(), ..Setup::default() }
 }
 
 pub(crate) fn scene() -> Scene {

@@ -1,8 +1,8 @@
 //! FB: tables by number.
 
 use boundary::NextHop;
-use control::Fibs;
-use control_api::{ErrorKind, Verb};
+use control::{Fibs, LookupFlags, config};
+use control_api::{ErrorKind, PathMtu, Redirect, Verb};
 
 use super::*;
 
@@ -35,6 +35,71 @@ fn fb_03_a_table_there_cannot_be_is_refused_in_every_request() {
     assert_eq!(scene.ask(Request::RouteShow { filter }).unwrap_err().kind, ErrorKind::Invalid);
 }
 
+/// Nobody says how many tables there are: the main one is, and those that ports and routes of the configuration name.
+fn named_tables() -> Scene {
+    let [of_port, of_route] = [4, 7];
+    let route = config::Route {
+        to: "10.0.0.0/8".parse().unwrap(),
+        target: config::Target::Blackhole,
+        weight: 1,
+        fib: of_route,
+    };
+    let port_fibs = vec![0, of_port, 0];
+    Scene::with(Setup { fibs: Fibs::default(), port_fibs, routes: vec![route], ..setup() })
+}
+
+// holds S4.01, X27
+#[test]
+fn fb_04_in_a_table_that_could_be_and_is_not_there_nothing_is_found_and_nothing_can_be_changed() {
+    let mut scene = named_tables();
+    let there = ip("192.0.2.7");
+    let counts = scene.control.routes().lookup_counts();
+    let routes = scene.control.routes_mut();
+    assert!(routes.rtalloc_table(there, LookupFlags::REPORT, 250).is_none());
+    assert!(
+        routes.rtalloc1_fib(there, true, RouteFlags::empty(), 250).unwrap().is_none(),
+        "no error: EINVAL is FB-03's"
+    );
+    let after = routes.lookup_counts();
+    assert_eq!((after.unreach - counts.unreach, after.reported - counts.reported), (2, 2), "and both are misses");
+    assert_eq!(scene.shown(250), Vec::<String>::new());
+    let error = scene.tell(message(Verb::Get, "192.0.2.7").fib(250)).unwrap_err();
+    assert_eq!(error.to_string(), "no route leads to 192.0.2.7: there is no table 250");
+
+    let (network, queue) = ("10.0.0.0/8".parse().unwrap(), "pmtu".parse().unwrap());
+    let destination = ip("10.0.0.1");
+    let changes = [Verb::Add, Verb::Delete, Verb::Change, Verb::Lock]
+        .map(|verb| Request::RouteMessage(RouteMessage { verb, ..add("10.0.0.0/8", 1) }.fib(250)));
+    let others = [
+        Request::RouteFlush { filter: RouteFilter { fib: 250, ..RouteFilter::default() } },
+        Request::TimerAdd { queue, fib: 250, to: network },
+        Request::TimerClear { fib: 250, to: network },
+        Request::Redirect(Redirect { fib: 250, dst: network, gateway: ip("192.0.2.11"), dev: None, author: None }),
+        Request::PathMtu(PathMtu { fib: 250, destination, mtu: 1400, packet: 1500 }),
+    ];
+    for request in changes.into_iter().chain(others) {
+        let error = scene.ask(request.clone()).unwrap_err();
+        assert_eq!((error.kind, error.kind.errno()), (ErrorKind::NoSuchTable, Some("EAFNOSUPPORT")), "{request:?}");
+        assert_eq!(error.to_string(), "there is no table 250");
+    }
+    let Ok(Reply::Batch(batch)) = scene.ask(Request::RouteBatch { changes: vec![add("10.0.0.0/8", 1).fib(250)] })
+    else {
+        panic!("each of a batch has its answer")
+    };
+    assert_eq!((batch.done, batch.refused[0].error.kind), (0, ErrorKind::NoSuchTable));
+}
+
+// holds S2.02
+#[test]
+fn tables_that_ports_and_routes_of_the_configuration_name_are_there() {
+    let mut scene = named_tables();
+    for fib in [0, 4, 7] {
+        scene.tell(add("172.16.0.0/12", 1).fib(fib)).unwrap();
+        assert!(scene.shown(fib).contains(&"172.16.0.0/12".to_owned()), "{fib}");
+    }
+    assert_eq!(scene.tell(add("172.16.0.0/12", 1).fib(5)).unwrap_err().kind, ErrorKind::NoSuchTable);
+}
+
 // holds S2.02
 #[test]
 fn fb_05_there_is_one_table_at_least_and_65535_at_most() {
@@ -61,8 +126,8 @@ fn fb_08_what_is_deleted_in_one_table_stays_in_another() {
 
 // holds S2.02
 #[test]
-fn a_table_is_made_by_its_first_route_and_kept() {
-    let mut scene = scene();
+fn a_table_costs_nothing_before_its_first_route_and_is_kept() {
+    let mut scene = Scene::with(Setup { fibs: Fibs::new(65_535).unwrap(), ..setup() });
     for fib in [1, 65_534] {
         scene.tell(add("10.0.0.0/8", 1).fib(fib)).unwrap();
         scene.tell(add("2001:db8:4::/48", 1).fib(fib)).unwrap();
