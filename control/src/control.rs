@@ -19,6 +19,7 @@ use crate::icmp::Problem;
 use crate::limit::TokenBucket;
 use crate::limits::{IcmpLimits, Limits};
 use crate::links::Links;
+use crate::misses::Misses;
 use crate::multipath::Multipath;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
@@ -186,6 +187,8 @@ pub struct ControlCounts {
     pub expiries_refused: u64,
     /// Packets that would have made a route of their own, and were too many for that.
     pub resolves_refused: u64,
+    /// Packets without a route that nobody was told of, because there were too many such destinations.
+    pub misses_untold: u64,
 }
 
 impl ControlCounts {
@@ -211,6 +214,7 @@ impl ControlCounts {
             routes_expired,
             expiries_refused,
             resolves_refused,
+            misses_untold,
             router_advertisements,
             router_inconsistencies,
             proxied,
@@ -235,6 +239,7 @@ impl ControlCounts {
             ("routes_expired", routes_expired),
             ("expiries_refused", expiries_refused),
             ("resolves_refused", resolves_refused),
+            ("misses_untold", misses_untold),
             ("router_advertisements", router_advertisements),
             ("router_inconsistencies", router_inconsistencies),
             ("proxied", proxied),
@@ -254,6 +259,7 @@ pub struct Control {
     pub(crate) limits: Limits,
     /// For routes that packets make.
     pub(crate) resolves: TokenBucket,
+    pub(crate) misses: Misses,
     pub(crate) reassembly: Reassembly,
     pub(crate) source_routes: bool,
     pub(crate) counts: ControlCounts,
@@ -305,6 +311,7 @@ impl Control {
             redirects: RedirectCounts::default(),
             limits: Limits::new(icmp),
             resolves: TokenBucket::new(RESOLVES_PER_SECOND, RESOLVES_PER_SECOND / 4),
+            misses: Misses::default(),
             reassembly: Reassembly::default(),
             source_routes,
             counts: ControlCounts::default(),

@@ -49,7 +49,10 @@ impl Control {
             }
             Some(Way::Unreachable) => return self.report(Problem::Unreachable, &packet, from, turn),
             Some(Way::Prohibited) => return self.report(Problem::Prohibited, &packet, from, turn),
-            None => return self.report(Problem::NoRoute, &packet, from, turn),
+            None => {
+                self.packet_missed(self.routes.fib_of(from), destination, turn.now);
+                return self.report(Problem::NoRoute, &packet, from, turn);
+            }
             Some(Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole) => return,
         };
         if neighbour.1 == from {

@@ -28,6 +28,7 @@ mod limits;
 mod links;
 mod local;
 mod martians;
+mod misses;
 mod multipath;
 mod neighbours;
 mod next_hops;
@@ -57,6 +58,7 @@ pub use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setu
 pub use expiry::WallClock;
 pub use limits::{IcmpLimits, Rate};
 pub use links::BETWEEN_LOOKS;
+pub use misses::MOST as MOST_MISSES;
 pub use multipath::{Jitter, Multipath, Slots};
 pub use ports::PortInfo;
 pub use route::{
