@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use boundary::{Adjacency, ForwardingState, Mtu, NextHop, PortId, PortState, Publisher};
+use boundary::{Adjacency, ForwardingState, Mtu, NextHop, PortId, PortState, Publisher, Trash};
 use control_api::{EntryCounts, Family, Network, RouteCounts, RouteFlags};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
@@ -23,7 +23,7 @@ use crate::multipath::Multipath;
 use crate::next_hops::{Key, NextHops};
 use crate::paths::Paths;
 use crate::rib::{Protocol, Table, Way};
-use crate::route::{Counters, Facts, RouteEntry, Trash};
+use crate::route::{Counters, Facts, RouteEntry};
 
 /// All routes.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Routes {
     fibs: Fibs,
     pub(crate) next_hops: NextHops,
     pub(crate) multipath: Multipath,
-    trash: Trash,
+    trash: Trash<RouteEntry>,
     pub(crate) counters: Counters,
     /// Who is told of every change.
     pub(crate) events: Events,

@@ -6,10 +6,10 @@
 //! forwarding table.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use boundary::PortId;
+use boundary::{PortId, References, Referred};
 use control_api::{Family, MetricMask, Network, RouteFlags, RouteMetrics};
 use lpm::NextHopId;
 use packet::ethernet::MacAddr;
@@ -47,7 +47,7 @@ pub struct RouteEntry {
     protocol: Protocol,
     current: Mutex<Current>,
     lock: Lock,
-    refs: AtomicU32,
+    refs: References,
 }
 
 /// What a route says, and the next hop it holds for that.
@@ -138,7 +138,7 @@ impl Facts {
 impl RouteEntry {
     pub(crate) fn new(id: RouteId, network: Network, protocol: Protocol, facts: Facts, next_hop: NextHopId) -> Self {
         let (current, lock) = (Mutex::new(Current { facts, next_hop, origin: None }), Lock::default());
-        Self { id, network, protocol, current, lock, refs: AtomicU32::new(0) }
+        Self { id, network, protocol, current, lock, refs: References::default() }
     }
 
     /// Which route it is.
@@ -212,8 +212,7 @@ impl RouteEntry {
 
     /// References held outside the table (`rt_refcnt`).
     pub fn refs(&self) -> u32 {
-        // Acquire: whoever sees the count of a reference gone sees what its holder did.
-        self.refs.load(Ordering::Acquire)
+        self.refs.count()
     }
 
     pub(crate) const fn protocol(&self) -> Protocol {
@@ -283,17 +282,13 @@ impl RouteEntry {
     }
 
     pub(crate) fn count_reference(&self) {
-        // Relaxed: a new reference is made from one there is, or by the table, and tells nothing.
-        if self.refs.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.refs.add() {
             self.touch();
         }
     }
 
     pub(crate) fn uncount_reference(&self) {
-        // Release: see `refs`.
-        let before = self.refs.fetch_sub(1, Ordering::Release);
-        debug_assert!(before > 0, "every reference is counted when it is made");
-        if before == 1 {
+        if self.refs.remove() {
             self.touch();
         }
     }
@@ -313,6 +308,12 @@ impl RouteEntry {
     fn current(&self) -> MutexGuard<'_, Current> {
         // Nobody panics while they hold it: facts are copied in and out, nothing else.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Referred for RouteEntry {
+    fn refs(&self) -> u32 {
+        self.refs.count()
     }
 }
 

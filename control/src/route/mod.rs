@@ -30,7 +30,6 @@ mod lookup;
 #[cfg(doctest)]
 pub mod must_not;
 mod reference;
-mod trash;
 
 pub(crate) use entry::{Facts, Origin};
 pub use entry::{Gateway, RouteEntry, RouteId};
@@ -39,4 +38,3 @@ pub(crate) use lookup::Counters;
 pub use lookup::{LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, TableGuard};
 pub(crate) use reference::Held;
 pub use reference::{LockedRoute, RouteRef};
-pub(crate) use trash::Trash;

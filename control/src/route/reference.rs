@@ -10,7 +10,7 @@
 //!
 //! A reference says that somebody outside the table knows the route. It keeps a deleted route readable, and nothing more:
 //! a deleted route is found by nobody. What is left of it goes when its last reference and every worker have gone; that is
-//! the business of [`super::trash`], so no reference can be dropped too often and nothing is freed by who drops one.
+//! the business of [`boundary::Trash`], so no reference can be dropped too often and nothing is freed by who drops one.
 //!
 //! A lock is between those who change a route on a thread of their own. The control thread does not wait for it: a change
 //! asked of it meanwhile is refused as busy. Workers have neither references nor locks.

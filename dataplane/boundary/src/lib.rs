@@ -21,13 +21,17 @@
 mod counters;
 mod group;
 pub mod handover;
+#[cfg(test)]
+mod model;
 pub mod policy;
 mod publish;
 pub mod punt;
 mod reason;
+mod reclaim;
 pub mod ring;
 mod sent;
 mod state;
+mod sync;
 
 pub use counters::{Counters, PortTotals, Tally, Totals};
 pub use group::{BUCKETS, Group, Share, scramble};
@@ -35,6 +39,7 @@ pub use handover::{Desk, QueueId, QueueMap, WorkerId};
 pub use policy::Policy;
 pub use publish::{Publisher, Reader};
 pub use reason::{DropReason, PuntClass, PuntReason, Verdict};
+pub use reclaim::{References, Referred, Trash};
 pub use sent::{CELLS, Chunk, CountId, Counted, CountedTable, CountedTables, Sharing, Whose};
 pub use state::{Adjacency, ForwardingState, GroupId, Mtu, NextHop, PortId, PortState, Tables, Vlan};
 
