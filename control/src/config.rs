@@ -95,6 +95,7 @@
 mod check;
 mod device;
 mod filter;
+mod gateway;
 mod icmp;
 mod link;
 mod mistake;

@@ -161,41 +161,81 @@ impl Routes {
     }
 }
 
+/// Why a gateway cannot be one, whoever wants it (`rt_setgate`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadGateway {
+    #[error("the gateway {gateway} is the destination itself")]
+    Itself { gateway: IpAddr },
+    #[error("the gateway {gateway} would be reached by the route to {network} itself")]
+    Loop { gateway: IpAddr, network: Network },
+    #[error("the gateway {gateway} is behind a gateway itself: see {by}")]
+    BehindAnother { gateway: IpAddr, by: Network },
+}
+
+/// The route that a gateway is reached by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reached {
+    pub(crate) network: Network,
+    pub(crate) is_by_gateway: bool,
+}
+
+impl BadGateway {
+    /// What is wrong with a route to `network` by a gateway that is reached like this without it.
+    pub(crate) fn of(network: Network, gateway: IpAddr, reached: Option<Reached>) -> Option<Self> {
+        if network == Network::host(gateway) {
+            return Some(Self::Itself { gateway });
+        }
+        let is_narrower = reached.is_none_or(|reached| reached.network.len() <= network.len());
+        if network.contains(gateway) && network.len() > 0 && is_narrower {
+            return Some(Self::Loop { gateway, network });
+        }
+        let by = reached.filter(|reached| reached.is_by_gateway)?.network;
+        Some(Self::BehindAnother { gateway, by })
+    }
+
+    /// What to do about it.
+    pub(crate) const fn hint(self) -> &'static str {
+        match self {
+            Self::Itself { .. } => "name a port, or another router",
+            Self::Loop { .. } => "name a gateway that is reached by another route",
+            Self::BehindAnother { .. } => "name the router that is on a port's network",
+        }
+    }
+
+    const fn kind(self) -> ErrorKind {
+        match self {
+            Self::Itself { .. } => ErrorKind::GatewayItself,
+            Self::Loop { .. } => ErrorKind::GatewayLoop,
+            Self::BehindAnother { .. } => ErrorKind::UnreachableGateway,
+        }
+    }
+}
+
 impl Control {
-    /// Refuses a route by a gateway that it cannot be reached by (`rt_setgate`).
+    /// Refuses a route by a gateway that it cannot be reached by.
     pub(crate) fn refuse_bad_gateway(&self, fib: u16, network: Network, leads: Way) -> Result<(), ApiError> {
         let Way::Gateway(port, gateway) = leads else { return Ok(()) };
-        let refused = |kind, message: String| Err(ApiError::new(kind, message));
-        if network == Network::host(gateway) {
-            let message = format!("the gateway {gateway} is the destination itself");
-            return refused(ErrorKind::GatewayItself, message)
-                .map_err(|error| error.with_hint("name a port, or another router"));
-        }
-        if is_link_local(gateway) {
+        // A link-local one is reached by its port.
+        let is_elsewhere = is_link_local(gateway) && network != Network::host(gateway);
+        if is_elsewhere {
             return Ok(());
         }
         let found = self.routes.route_to_gateway(fib, gateway);
-        let is_itself = |found: &Arc<RouteEntry>| found.prefix().len() <= network.len();
-        match found {
-            found if network.contains(gateway) && network.len() > 0 && found.is_none_or(is_itself) => {
-                let message = format!("the gateway {gateway} would be reached by the route to {network} itself");
-                refused(ErrorKind::GatewayLoop, message)
-                    .map_err(|error| error.with_hint("name a gateway that is reached by another route"))
-            }
-            Some(found) if found.flags().contains(RouteFlags::GATEWAY) => {
-                let message = format!("the gateway {gateway} is behind a gateway itself: see {}", found.prefix());
-                refused(ErrorKind::UnreachableGateway, message)
-                    .map_err(|error| error.with_hint("name the router that is on a port's network"))
-            }
-            None if self.routes.next_hops.has_link(port) => {
-                let name = &self.ports.port(port).name;
-                let message = format!("no route leads to the gateway {gateway} over `{name}`");
-                refused(ErrorKind::UnreachableGateway, message)
-                    .map_err(|error| error.with_hint("see `route show` for the networks of ports"))
-            }
-            // Without a link nothing leads there now; it will be seen when the link comes.
-            None | Some(_) => Ok(()),
+        let reached = found.map(|entry| Reached {
+            network: entry.prefix(),
+            is_by_gateway: entry.flags().contains(RouteFlags::GATEWAY),
+        });
+        if let Some(bad) = BadGateway::of(network, gateway, reached) {
+            return Err(ApiError::new(bad.kind(), bad.to_string()).with_hint(bad.hint()));
         }
+        // Without a link nothing leads there now; it will be seen when the link comes.
+        if found.is_none() && self.routes.next_hops.has_link(port) {
+            let name = &self.ports.port(port).name;
+            let message = format!("no route leads to the gateway {gateway} over `{name}`");
+            return Err(ApiError::new(ErrorKind::UnreachableGateway, message)
+                .with_hint("see `route show` for the networks of ports"));
+        }
+        Ok(())
     }
 
     /// A route by a gateway carries no more than the one to the gateway, unless its MTU is locked.

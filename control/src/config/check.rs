@@ -15,6 +15,7 @@ use control_api::{Family, InterfaceAddress, Network};
 use toml::Spanned;
 
 use super::filter;
+use super::gateway::{check_gateways, fib_of};
 use super::link::AdvertisedPrefix;
 use super::mistake::Mistake;
 use super::reach::Ports;
@@ -49,6 +50,7 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
     let ports_fibs = drafts.iter().filter_map(|draft| draft.fib.as_ref());
     let fibs = ports_fibs.chain(routes.iter().filter_map(|draft| draft.fib.as_ref()));
     mistakes.extend(fibs.filter_map(|fib| no_table(fib, routing.fibs)));
+    check_gateways(&routes, &ports, routing.add_addr_allfibs, mistakes);
     let routes = check_routes(&routes, &ports, mistakes);
     let neighbours = check_neighbours(&neighbours, &ports, mistakes);
     let filters = filter::check_filters(&filter_drafts, mistakes);
@@ -251,10 +253,6 @@ fn no_table(fib: &Spanned<u16>, fibs: Fibs) -> Option<Mistake> {
     }
     let message = format!("there is no table {}: the last one is {}", fib.get_ref(), fibs.count() - 1);
     Some(Mistake::new(fib.span(), message, "here").help("write a larger `fibs` in [routing], or another number here"))
-}
-
-fn fib_of(draft: &RouteDraft) -> u16 {
-    draft.fib.as_ref().map_or(0, |fib| *fib.get_ref())
 }
 
 /// What is wrong with a route to `to` if no packet to there ever leaves its link.

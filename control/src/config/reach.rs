@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use boundary::PortId;
 use control_api::{Family, InterfaceAddress, Network};
@@ -102,6 +103,13 @@ impl<'d> Ports<'d> {
         };
         let mistake = Mistake::new(to.span(), format!("{network} is {what}, which has its route already"), "here");
         Some(mistake.also(ours.span(), "because of this").help("take this route away"))
+    }
+
+    /// The narrowest network of a port that contains `neighbour`: the table of the port, and where the network is said.
+    pub(super) fn network_of(&self, neighbour: IpAddr) -> Option<(u16, Network, Range<usize>)> {
+        let (port, ours) = self.link_of(neighbour)?;
+        let fib = self.drafts[port.index()].fib.as_ref().map_or(0, |fib| *fib.get_ref());
+        Some((fib, ours.get_ref().network(), ours.span()))
     }
 
     /// The port's address on the narrowest network that contains `neighbour`.
