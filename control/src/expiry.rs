@@ -115,7 +115,10 @@ impl Expiry {
 
     /// A route has left its table.
     pub(crate) fn forget(&mut self, entry: &RouteEntry) {
-        if let Some(deadline) = self.of_route.remove(&entry.id()) {
+        // Most tables have no route with a time, and none of theirs is to pay for being looked for.
+        if !self.of_route.is_empty()
+            && let Some(deadline) = self.of_route.remove(&entry.id())
+        {
             self.deadlines.cancel(deadline);
         }
     }

@@ -146,6 +146,16 @@ impl Routes {
         self.next_hops.cut_off(port, address, is_used && !is_reached);
     }
 
+    /// The same for a gateway that routes may go by already: then it is known, unless something has put it in doubt.
+    fn route_to_known_gateway(&self, fib: u16, port: PortId, address: IpAddr) -> Option<&RouteEntry> {
+        let key = (address, port, fib);
+        let known = self.gateways.known.get(&key).filter(|_known| !self.gateways.doubtful.contains(&key));
+        match known.and_then(|gateway| gateway.route.as_ref()) {
+            Some(route) => Some(route),
+            None => self.route_to_gateway(fib, address).map(Arc::as_ref),
+        }
+    }
+
     /// The most specific route to a gateway; the one to everywhere leads to none.
     fn route_to_gateway(&self, fib: u16, address: IpAddr) -> Option<&Arc<RouteEntry>> {
         let covering = |fib| self.towards(fib, address).filter(|entry| entry.prefix().len() > 0);
@@ -220,7 +230,7 @@ impl Control {
         if is_elsewhere {
             return Ok(());
         }
-        let found = self.routes.route_to_gateway(fib, gateway);
+        let found = self.routes.route_to_known_gateway(fib, port, gateway);
         let reached = found.map(|entry| Reached {
             network: entry.prefix(),
             is_by_gateway: entry.flags().contains(RouteFlags::GATEWAY),
@@ -240,8 +250,8 @@ impl Control {
 
     /// A route by a gateway carries no more than the one to the gateway, unless its MTU is locked.
     pub(crate) fn inherit_mtu(&self, fib: u16, facts: &mut Facts) {
-        if let Way::Gateway(_, gateway) = facts.leads
-            && let Some(route) = self.routes.route_to_gateway(fib, gateway)
+        if let Way::Gateway(port, gateway) = facts.leads
+            && let Some(route) = self.routes.route_to_known_gateway(fib, port, gateway)
             && !facts.metrics.locks.contains(MetricMask::MTU)
         {
             let of_gateway = route.metrics().mtu;

@@ -140,6 +140,13 @@ pub(crate) struct Table<A: Address> {
     forwarding: Option<Forwarding<A>>,
 }
 
+/// What there is of a protocol's routes to a network but one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    None,
+    Others,
+}
+
 /// The forwarding table of workers, and how far it is behind.
 #[derive(Debug)]
 struct Forwarding<A: Address> {
@@ -164,19 +171,19 @@ where
         if is_forwarded_by { table } else { Self { forwarding: None, ..table } }
     }
 
-    /// Adds a route, or puts it in place of the protocol's routes there were, which are no longer up.
+    /// Adds a route, or puts it in place of the protocol's routes there were, which are no longer up: those come beside it.
     pub(crate) fn set(
         &mut self,
         prefix: Prefix<A>,
         protocol: Protocol,
         facts: Facts,
         next_hop: NextHopId,
-    ) -> Option<Paths> {
+    ) -> (Arc<RouteEntry>, Option<Paths>) {
         let entry = self.made(prefix, protocol, facts, next_hop);
-        let before = self.routes.insert((prefix, protocol), Paths::One(entry));
+        let before = self.routes.insert((prefix, protocol), Paths::One(Arc::clone(&entry)));
         before.iter().flat_map(Paths::entries).for_each(|entry| self.left(entry));
         self.follow(prefix);
-        before
+        (entry, before)
     }
 
     /// Adds a route beside the protocol's routes there are, or as its first.
@@ -198,28 +205,34 @@ where
         entry
     }
 
-    /// Removes a route, which is no longer up, if it is there. The others of its protocol stay.
-    pub(crate) fn remove(&mut self, prefix: Prefix<A>, entry: &RouteEntry) -> Option<Arc<RouteEntry>> {
+    /// Removes a route, which is no longer up, if it is there. The others of its protocol stay: it comes with whether there
+    /// are any.
+    pub(crate) fn remove(&mut self, prefix: Prefix<A>, entry: &RouteEntry) -> Option<(Arc<RouteEntry>, Left)> {
         let btree_map::Entry::Occupied(mut paths) = self.routes.entry((prefix, entry.protocol())) else { return None };
         let removed = match paths.get_mut().take(entry.id()) {
-            Some(taken) => taken,
-            None if paths.get().first().id() == entry.id() => Arc::clone(paths.remove().first()),
+            Some(taken) => (taken, Left::Others),
+            None if paths.get().first().id() == entry.id() => (Arc::clone(paths.remove().first()), Left::None),
             None => return None,
         };
-        self.left(&removed);
+        self.left(&removed.0);
         self.follow(prefix);
         Some(removed)
     }
 
-    /// A route of this table says something else from now on.
-    pub(crate) fn change(&mut self, prefix: Prefix<A>, entry: &RouteEntry, facts: Facts, next_hop: NextHopId) {
+    /// A route of this table says something else from now on; whether there are others of its protocol.
+    pub(crate) fn change(&mut self, prefix: Prefix<A>, entry: &RouteEntry, facts: Facts, next_hop: NextHopId) -> Left {
         self.listed -= usize::from(entry.facts().leads.is_listed());
         self.listed += usize::from(facts.leads.is_listed());
         entry.say(facts, next_hop);
-        if let Some(paths) = self.routes.get_mut(&(prefix, entry.protocol())) {
-            paths.arrange();
-        }
+        let beside = match self.routes.get_mut(&(prefix, entry.protocol())) {
+            Some(paths @ Paths::Several(_)) => {
+                paths.arrange();
+                Left::Others
+            }
+            Some(Paths::One(_)) | None => Left::None,
+        };
         self.follow(prefix);
+        beside
     }
 
     /// A protocol's routes to exactly `prefix`.

@@ -22,7 +22,7 @@ use crate::gateways::Gateways;
 use crate::multipath::Multipath;
 use crate::next_hops::{Key, NextHops};
 use crate::paths::Paths;
-use crate::rib::{Protocol, Table, Way};
+use crate::rib::{Left, Protocol, Table, Way};
 use crate::route::{Counters, Facts, RouteEntry};
 
 /// All routes.
@@ -190,7 +190,7 @@ impl Routes {
         // Held before the old one is released: a gateway that stays the same stays resolved.
         let next_hop = self.hold(facts);
         let tables = self.made(fib);
-        let before = match network {
+        let (entry, before) = match network {
             Network::V4(prefix) => tables.ipv4.set(prefix, protocol, facts, next_hop),
             Network::V6(prefix) => tables.ipv6.set(prefix, protocol, facts, next_hop),
         };
@@ -200,7 +200,6 @@ impl Routes {
             before.group().into_iter().for_each(|group| self.next_hops.release(group));
             before.entries().iter().for_each(|entry| self.retire(Arc::clone(entry)));
         }
-        let entry = Arc::clone(self.get(fib, network, protocol).expect("it was inserted"));
         self.expiry.follow(&entry);
         self.outdate_clones(&entry);
         entry
@@ -243,11 +242,13 @@ impl Routes {
         let next_hop = self.hold(facts);
         let (before, led) = (entry.next_hop(), entry.facts().leads);
         let tables = self.made(entry.fib());
-        match entry.prefix() {
+        let beside = match entry.prefix() {
             Network::V4(prefix) => tables.ipv4.change(prefix, entry, facts, next_hop),
             Network::V6(prefix) => tables.ipv6.change(prefix, entry, facts, next_hop),
+        };
+        if beside == Left::Others {
+            self.divide(entry);
         }
-        self.divide(entry);
         self.next_hops.release(before);
         self.take_gateway(entry.fib(), facts.leads);
         self.leave_gateway(entry.fib(), led);
@@ -304,12 +305,17 @@ impl Routes {
             Network::V4(prefix) => tables.ipv4.remove(prefix, entry),
             Network::V6(prefix) => tables.ipv6.remove(prefix, entry),
         };
-        let Some(removed) = removed else { return false };
-        if self.paths(fib, network, protocol).is_none() {
-            self.timed.remove_all(RouteKey { fib, network, protocol });
+        match removed {
+            None => return false,
+            Some((removed, Left::None)) => {
+                self.timed.remove_all(RouteKey { fib, network, protocol });
+                self.retire(removed);
+            }
+            Some((removed, Left::Others)) => {
+                self.divide(entry);
+                self.retire(removed);
+            }
         }
-        self.divide(entry);
-        self.retire(removed);
         true
     }
 
