@@ -1,9 +1,13 @@
 //! Requests that are wrong, in every field and in any order: each is refused with a reason, and then everything is as it
 //! was.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use control::Fibs;
 use control::events::Subscription;
-use control_api::{ErrorKind, Network, PathMtu, Redirect, RouteEvent, wire};
+use control_api::{ErrorKind, Network, PathMtu, QueueName, Redirect, RouteEvent, wire};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -119,13 +123,12 @@ fn any_fib() -> impl Strategy<Value = u16> {
 }
 
 fn any_metrics() -> impl Strategy<Value = RouteMetrics> {
-    (any::<[u32; 2]>(), any::<[u64; 6]>(), any::<u32>(), any::<u16>()).prop_map(
-        |([mtu, hopcount], more, weight, locks)| {
-            let [expire, recvpipe, sendpipe, ssthresh, rtt, rttvar] = more;
-            let locks = MetricMask::from_bits_truncate(locks);
-            RouteMetrics { locks, mtu, hopcount, expire, recvpipe, sendpipe, ssthresh, rtt, rttvar, weight }
-        },
-    )
+    let weight = prop_oneof![select(vec![0, 1, u32::MAX]), any::<u32>()];
+    (any::<[u32; 2]>(), any::<[u64; 6]>(), weight, any::<u16>()).prop_map(|([mtu, hopcount], more, weight, locks)| {
+        let [expire, recvpipe, sendpipe, ssthresh, rtt, rttvar] = more;
+        let locks = MetricMask::from_bits_truncate(locks);
+        RouteMetrics { locks, mtu, hopcount, expire, recvpipe, sendpipe, ssthresh, rtt, rttvar, weight }
+    })
 }
 
 fn any_message() -> impl Strategy<Value = RouteMessage> {
@@ -133,15 +136,22 @@ fn any_message() -> impl Strategy<Value = RouteMessage> {
     let flags = option::weighted(0.3, any::<u32>().prop_map(RouteFlags::from_bits_truncate));
     let metrics = option::weighted(0.3, (any::<u16>().prop_map(MetricMask::from_bits_truncate), any_metrics()));
     let (netmask, target) = (option::of(any_mask()), option::weighted(0.8, any_target()));
-    (verb, any_fib(), any_address(), netmask, target, flags, metrics).prop_map(
-        |(verb, fib, dst, netmask, target, flags, metrics)| {
+    let priority = option::weighted(0.3, select(vec![0, 1, 8, 9, 63, 64, u8::MAX]));
+    (verb, any_fib(), any_address(), netmask, target, flags, metrics, priority).prop_map(
+        |(verb, fib, dst, netmask, target, flags, metrics, priority)| {
             let (inits, metrics) = metrics.unwrap_or((MetricMask::empty(), RouteMetrics::NONE));
-            RouteMessage { fib, target, flags, inits, metrics, ..RouteMessage::new(verb, dst, netmask) }
+            RouteMessage { fib, target, flags, inits, metrics, priority, ..RouteMessage::new(verb, dst, netmask) }
         },
     )
 }
 
+/// Changes that people ask for one at a time, or as a batch.
 fn any_request() -> impl Strategy<Value = Request> {
+    let batch = proptest::collection::vec(any_message(), 0..6).prop_map(|changes| Request::RouteBatch { changes });
+    prop_oneof![16 => any_single_request(), 1 => batch]
+}
+
+fn any_single_request() -> impl Strategy<Value = Request> {
     let queue = || select(vec!["short", "pmtu", "redirect", "nobody-s"]).prop_map(|name| name.parse().unwrap());
     let seconds = || select(vec![0, 1, 10, 100 * 365 * 86400, u64::MAX]);
     prop_oneof![
@@ -166,6 +176,11 @@ fn any_request() -> impl Strategy<Value = Request> {
     ]
 }
 
+/// Seconds since 1970, as a clock shows them that somebody plays with.
+fn any_wall_clock() -> impl Strategy<Value = u64> {
+    prop_oneof![select(vec![0, 1, 1_700_000_000, u64::MAX / 2, u64::MAX]), any::<u64>()]
+}
+
 /// What is to hold after each request, whatever came before it.
 fn a_request_is_done_or_leaves_no_trace(
     scene: &mut Scene,
@@ -181,6 +196,14 @@ fn a_request_is_done_or_leaves_no_trace(
             prop_assert!(!refused.message.is_empty());
             prop_assert!(refused.kind != ErrorKind::Internal, "{:?}: {}", request, refused);
             prop_assert!(events.iter().all(|event| event.errno.is_some()), "{:?} told {:?}", request, events);
+        }
+        Ok(Reply::Batch(batch)) => {
+            let Request::RouteBatch { changes } = &request else { panic!("only that is answered so") };
+            prop_assert_eq!(batch.done + batch.refused.len(), changes.len());
+            prop_assert!(batch.refused.iter().all(|refused| refused.error.kind != ErrorKind::Internal));
+            if batch.done == 0 {
+                prop_assert_eq!(everything(scene), before, "{:?}", request);
+            }
         }
         Ok(_done) => {
             // What is done may set off timers, and one of those is told of as refused if its route is pinned (TM-06).
@@ -206,11 +229,17 @@ proptest! {
 
     #[test]
     fn after_any_requests_one_that_is_refused_leaves_everything_as_it_was(
-        requests in proptest::collection::vec((any_request(), select(vec![0, 0, 0, 1, 11, 601, u32::MAX])), 1..30),
+        requests in proptest::collection::vec(
+            (any_request(), select(vec![0, 0, 0, 1, 11, 601, u32::MAX]), option::weighted(0.1, any_wall_clock())), 1..30,
+        ),
     ) {
         let mut scene = three_tables();
         let mut follower = follower(&mut scene, None);
-        for (request, seconds) in requests {
+        let wall = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&wall);
+        scene.control.set_wall_clock(Box::new(move |_now| Duration::from_secs(clock.load(Ordering::Relaxed))));
+        for (request, seconds, jump) in requests {
+            jump.into_iter().for_each(|to| wall.store(to, Ordering::Relaxed));
             // A client could have sent it.
             let sent = wire::read_request(wire::request_line(&request).as_bytes());
             prop_assert_eq!(sent.as_ref(), Ok(&request));
@@ -230,7 +259,133 @@ proptest! {
     }
 }
 
-/// One request, right but for one field.
+/// A line with one value that is another, at any depth.
+fn with_another_value(line: &str, place: prop::sample::Index, value: &serde_json::Value) -> String {
+    fn places(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+        found.push(at.to_owned());
+        match value {
+            serde_json::Value::Object(map) => {
+                map.iter().for_each(|(key, value)| places(value, &format!("{at}/{key}"), found))
+            }
+            serde_json::Value::Array(list) => {
+                list.iter().enumerate().for_each(|(index, value)| places(value, &format!("{at}/{index}"), found));
+            }
+            _ => {}
+        }
+    }
+    let mut tree = serde_json::from_str(line).unwrap();
+    let mut found = Vec::new();
+    places(&tree, "", &mut found);
+    *tree.pointer_mut(&found[place.index(found.len())]).unwrap() = value.clone();
+    tree.to_string()
+}
+
+fn any_value() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::json;
+    select(vec![
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1.5),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(""),
+        json!("10.0.0.0/8"),
+        json!("10.0.0.1/8"),
+        json!("\u{0}"),
+        json!([]),
+        json!([1, 2]),
+        json!({}),
+        json!({"via": {}}),
+    ])
+}
+
+proptest! {
+    /// What the parser lets through is a request that it would write itself, and is decided as any other.
+    #[test]
+    fn a_line_that_is_nearly_a_request_is_read_or_refused_with_a_reason(
+        request in any_request(),
+        place in any::<prop::sample::Index>(),
+        value in any_value(),
+    ) {
+        let line = with_another_value(&wire::request_line(&request), place, &value);
+        match wire::read_request(line.as_bytes()) {
+            Ok(read) => {
+                let again = wire::read_request(wire::request_line(&read).as_bytes());
+                prop_assert_eq!(again.as_ref(), Ok(&read), "{}", line);
+                let mut scene = three_tables();
+                let mut follower = follower(&mut scene, None);
+                a_request_is_done_or_leaves_no_trace(&mut scene, &mut follower, read)?;
+            }
+            Err(refused) => {
+                let kinds = [ErrorKind::Invalid, ErrorKind::NotSupported, ErrorKind::UnsupportedVersion];
+                prop_assert!(kinds.contains(&refused.kind), "{}: {:?}", line, refused);
+                prop_assert!(!refused.message.is_empty());
+            }
+        }
+    }
+}
+
+/// One request that is no message, right but for one field.
+#[test]
+fn a_request_of_timers_or_of_what_was_heard_that_is_wrong_in_one_field_is_refused_for_that_field() {
+    let [short, nobody_s]: [QueueName; 2] = ["short", "nobody-s"].map(|name| name.parse().unwrap());
+    let (there, nowhere): (Network, Network) = ("10.0.0.0/8".parse().unwrap(), "172.16.0.0/12".parse().unwrap());
+    let timer = |queue: &QueueName, fib, to| Request::TimerAdd { queue: queue.clone(), fib, to };
+    let redirect = Redirect {
+        fib: 0,
+        dst: "10.0.0.9/32".parse().unwrap(),
+        gateway: ip("192.0.2.12"),
+        dev: None,
+        author: Some(ip("192.0.2.11")),
+    };
+    let redirected = |change: &dyn Fn(&mut Redirect)| {
+        let mut said = redirect.clone();
+        change(&mut said);
+        Request::Redirect(said)
+    };
+    let heard = |fib, to: &str| Request::PathMtu(PathMtu { fib, destination: ip(to), mtu: 1400, packet: 1500 });
+    let flush = |filter| Request::RouteFlush { filter };
+    let dev = || Some("p9".to_owned());
+    let priority = |priority| Request::RouteMessage(add("10.9.0.0/16", 1).priority(priority));
+    #[rustfmt::skip]
+    let wrong = [
+        ("a queue that is there",         Request::TimerCreate { queue: short.clone(), period_seconds: 1 },       ErrorKind::Exists),
+        ("a queue that is not there",     Request::TimerChange { queue: nobody_s.clone(), period_seconds: 1 },    ErrorKind::NotFound),
+        ("a queue that is not there",     Request::TimerDestroy { queue: nobody_s.clone(), run_actions: true },   ErrorKind::NotFound),
+        ("a queue that is not there",     timer(&nobody_s, 0, there),                                             ErrorKind::NotFound),
+        ("a route that is not there",     timer(&short, 0, nowhere),                                              ErrorKind::NotFound),
+        ("a table that cannot be",        timer(&short, 3, there),                                                ErrorKind::Invalid),
+        ("a table that cannot be",        Request::TimerClear { fib: 3, to: there },                              ErrorKind::Invalid),
+        ("a table that cannot be",        redirected(&|said| said.fib = 3),                                       ErrorKind::Invalid),
+        ("a gateway of the other family", redirected(&|said| said.gateway = ip("2001:db8::12")),                  ErrorKind::FamilyMismatch),
+        ("a gateway on no link",          redirected(&|said| said.gateway = ip("203.0.113.1")),                   ErrorKind::UnreachableGateway),
+        ("a gateway that is us",          redirected(&|said| said.gateway = ip("192.0.2.1")),                     ErrorKind::HostUnreachable),
+        ("a port that is not there",      redirected(&|said| said.dev = dev()),                                   ErrorKind::UnknownPort),
+        ("from who is not the gateway",   redirected(&|said| said.author = Some(ip("192.0.2.13"))),               ErrorKind::Invalid),
+        ("of a pinned route",             redirected(&|said| (said.dst, said.author) = ("10.1.0.9/32".parse().unwrap(), None)), ErrorKind::NotAllowed),
+        ("a table that cannot be",        heard(3, "10.0.0.9"),                                                   ErrorKind::Invalid),
+        ("where no route leads",          heard(0, "203.0.113.9"),                                                ErrorKind::NotFound),
+        ("to ourselves",                  heard(0, "192.0.2.1"),                                                  ErrorKind::HostUnreachable),
+        ("a table that cannot be",        flush(RouteFilter { fib: 3, ..RouteFilter::default() }),                ErrorKind::Invalid),
+        ("a port that is not there",      flush(RouteFilter { dev: dev(), ..RouteFilter::default() }),            ErrorKind::UnknownPort),
+        ("no priority",                   priority(0),                                                            ErrorKind::Invalid),
+        ("no priority",                   priority(64),                                                           ErrorKind::Invalid),
+        ("a port that is not there",      Request::PortSet { name: "p9".to_owned(), mtu: 1500 },                  ErrorKind::UnknownPort),
+    ];
+    let mut scene = three_tables();
+    for (what, request, kind) in wrong {
+        let before = everything(&mut scene);
+        let refused = scene.ask(request.clone()).unwrap_err();
+        assert_eq!(refused.kind, kind, "{what}: {refused}");
+        assert_eq!(everything(&mut scene), before, "{what}: {request:?}");
+    }
+    scene.ask(Request::Redirect(redirect)).unwrap();
+    scene.ask(timer(&short, 0, there)).unwrap();
+}
+
+/// One message, right but for one field.
 #[test]
 fn a_request_that_is_wrong_in_one_field_is_refused_for_that_field() {
     let right = || add("10.9.0.0/16", 1);
