@@ -48,7 +48,7 @@ macro_rules! by_width {
 impl Vectors {
     /// Asks the processor for the best it has.
     pub(crate) fn detect() -> Option<Self> {
-        avx512().or_else(avx2)
+        with_avx512().or_else(with_avx2)
     }
 
     /// The answer for one address.
@@ -121,18 +121,18 @@ impl Vectors {
 }
 
 /// Everything [`avx512`] uses, if the machine has it.
-fn avx512() -> Option<Vectors> {
+fn with_avx512() -> Option<Vectors> {
     let all = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vpopcntdq");
     // What it has for sixteen lanes, it has for one address and for eight, too.
-    avx2().filter(|_one_address| all).map(|_one_address| Vectors(Instructions::Avx512))
+    with_avx2().filter(|_one_address| all).map(|_one_address| Vectors(Instructions::Avx512))
 }
 
 /// Everything [`avx2`] and [`one`] use, if the machine has it.
-fn avx2() -> Option<Vectors> {
+fn with_avx2() -> Option<Vectors> {
     let all = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi1")
         && is_x86_feature_detected!("bmi2")
@@ -214,7 +214,7 @@ mod tests {
 
     /// All that this machine has, not only the best.
     fn ways() -> impl Iterator<Item = Vectors> {
-        [avx512(), avx2()].into_iter().flatten()
+        [with_avx512(), with_avx2()].into_iter().flatten()
     }
 
     /// A table with routes on all levels, of answers as wide as `widest`, and addresses at and around their edges.
