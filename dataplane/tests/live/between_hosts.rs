@@ -105,6 +105,7 @@ fn damaged_and_martian_packets_are_dropped_for_their_reasons() {
     }
 }
 
+// holds 014, 061, 070, 110
 #[test]
 fn a_sender_learns_why_its_packet_goes_nowhere() {
     let Some(lab) = Lab::new("a_sender_learns_why_its_packet_goes_nowhere") else { return };
@@ -254,6 +255,7 @@ fn a_client_that_sends_garbage_harms_nobody() {
     drop(hanging);
 }
 
+// holds 071
 #[test]
 fn an_unknown_neighbour_is_reported_to_the_sender() {
     let Some(lab) = Lab::new("an_unknown_neighbour_is_reported_to_the_sender") else { return };

@@ -54,17 +54,16 @@ impl Lab {
         let id = format!("ferry-test-{}", std::process::id());
         let lab = Self { id, folder: tempfile::tempdir().expect("a folder for a test's files"), _alone: alone };
         lab.remove();
-        lab.wire(Host::Left, "192.0.2", "2001:db8:1");
-        lab.wire(Host::Right, "198.51.100", "2001:db8:2");
+        run(&["ip", "netns", "add", &lab.router()]);
+        lab.wire(port_name(Host::Left), "192.0.2", "2001:db8:1");
+        lab.wire(port_name(Host::Right), "198.51.100", "2001:db8:2");
         Some(lab)
     }
 
-    fn wire(&self, host: Host, network: &str, network6: &str) {
-        let (namespace, router, port) = (self.namespace(host), self.router(), port_name(host));
-        if host == Host::Left {
-            run(&["ip", "netns", "add", &router]);
-        }
-        run(&["ip", "netns", "add", &namespace]);
+    /// Makes a namespace named for `port` with a host that has .10 of the network, and a link from it to that interface
+    /// where ferryd runs.
+    pub(crate) fn wire(&self, port: &str, network: &str, network6: &str) -> String {
+        let (namespace, router) = (self.namespace_for(port), self.router());
         run(&["ip", "-n", &namespace, "link", "add", "host0", "type", "veth", "peer", "name", port, "netns", &router]);
         // A software port reads frames before a checksum offload would have filled them in, and takes no larger ones.
         for (namespace, interface) in [(&namespace, "host0"), (&router, port)] {
@@ -74,12 +73,12 @@ impl Lab {
         // The kernel's own IPv6 must not speak on ferryd's links.
         run(&["ip", "-n", &router, "link", "set", port, "addrgenmode", "none"]);
         run(&["ip", "-n", &router, "link", "set", port, "up"]);
-        run(&["ip", "-n", &namespace, "link", "set", "lo", "up"]);
         run(&["ip", "-n", &namespace, "link", "set", "host0", "up"]);
         run(&["ip", "-n", &namespace, "address", "add", &format!("{network}.10/24"), "dev", "host0"]);
         run(&["ip", "-n", &namespace, "address", "add", &format!("{network6}::10/64"), "dev", "host0", "nodad"]);
         run(&["ip", "-n", &namespace, "route", "add", "default", "via", &format!("{network}.1")]);
         run(&["ip", "-n", &namespace, "route", "add", "default", "via", &format!("{network6}::1")]);
+        namespace
     }
 
     /// The configuration that fits the lab, with `more` behind it.
@@ -203,7 +202,7 @@ impl Drop for Lab {
     }
 }
 
-fn run(command: &[&str]) {
+pub(crate) fn run(command: &[&str]) {
     let output = Command::new(command[0]).args(&command[1..]).output().expect("a command every lab needs");
     assert!(output.status.success(), "{command:?}: {}", printed(&output));
 }

@@ -53,6 +53,7 @@ fn packets_of_jumbo_length_cross_whole() {
     assert!(Accounts::of(&ferryd.stop()).are_conserved());
 }
 
+// holds 061, 119
 #[test]
 fn a_jumbo_packet_to_a_link_of_ordinary_length_is_cut_or_reported() {
     let Some(lab) = Lab::new("a_jumbo_packet_to_a_link_of_ordinary_length_is_cut_or_reported") else { return };

@@ -5,6 +5,7 @@ mod ferryd;
 mod lab;
 mod lengths;
 mod links;
+mod multipath;
 mod neighbours;
 mod over_captures;
 mod taps;

@@ -14,6 +14,7 @@ fn state_of(lab: &Lab, address: &str) -> Option<NeighbourState> {
     all.iter().find(|one| one.dst.to_string() == address).map(|one| one.state)
 }
 
+// holds 093, 095, 096
 #[test]
 fn arping_finds_ferry_s_own_addresses_and_nobody_else_s() {
     let Some(lab) = Lab::new("arping_finds_ferry_s_own_addresses_and_nobody_else_s") else { return };
@@ -32,6 +33,7 @@ fn arping_finds_ferry_s_own_addresses_and_nobody_else_s() {
     assert!(!tried.status.success(), "{}", printed(&tried));
 }
 
+// holds 148
 #[test]
 fn ndisc6_finds_ferry_s_own_addresses_and_nobody_else_s() {
     let Some(lab) = Lab::new("ndisc6_finds_ferry_s_own_addresses_and_nobody_else_s") else { return };
