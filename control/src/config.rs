@@ -15,6 +15,7 @@
 //! seed = 7                                  # of how flows are divided among gateways; default: another in every run
 //! symmetric = false                         # whether both directions of a conversation are one flow
 //! addresses_only = false                    # whether ports and protocol are left out of it
+//! count_packets = false                     # whether packets are counted for every route, unless it says otherwise itself
 //!
 //! [[worker]]                                # optional; default: one, on the last core ferryd may run on
 //! core = 1
@@ -77,6 +78,7 @@
 //! [[route]]
 //! to = "10.0.0.0/8"                         # several gateways share, each as much as it weighs: 1, if that is not said
 //! via = ["192.0.2.2", { address = "192.0.2.3", weight = 2 }]
+//! count = true                              # whether packets sent by it are counted; default: as `count_packets` says
 //!
 //! [[neighbour]]
 //! port = "left"
@@ -288,6 +290,8 @@ pub struct Routing {
     pub symmetric: bool,
     /// Whether ports and protocol are left out of it.
     pub addresses_only: bool,
+    /// Whether packets are counted for every route that does not say otherwise.
+    pub count_packets: bool,
 }
 
 impl Routing {
@@ -389,6 +393,8 @@ pub struct Route {
     pub weight: u32,
     /// The table it is in.
     pub fib: u16,
+    /// Whether packets sent by it are counted, if that is said.
+    pub count: Option<bool>,
 }
 
 /// Where a static route leads.

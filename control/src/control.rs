@@ -92,6 +92,8 @@ pub struct Setup {
     pub port_fibs: Vec<u16>,
     /// Whether the routes of ports' addresses are in all tables, or each in its port's (`net.add_addr_allfibs`).
     pub add_addr_allfibs: bool,
+    /// Whether packets are counted for every route that does not say otherwise.
+    pub count_packets: bool,
     /// How what goes to one network is divided among several routes.
     pub multipath: Multipath,
     /// Static routes.
@@ -127,6 +129,7 @@ impl Setup {
             fibs: config.routing().fibs,
             port_fibs: config.ports().iter().map(|port| port.fib).collect(),
             add_addr_allfibs: config.routing().add_addr_allfibs,
+            count_packets: config.routing().count_packets,
             multipath: config.routing().multipath(0),
             routes: config.routes().to_vec(),
             timers: timers::Limits::default(),
@@ -288,6 +291,7 @@ impl Control {
             fibs,
             port_fibs,
             add_addr_allfibs,
+            count_packets,
             multipath,
             routes,
             timers,
@@ -306,7 +310,7 @@ impl Control {
             presence: Presence::new(links),
             taps: Taps::new(kernel, ports.len()),
             ports: Ports::new(ports),
-            routes: Routes::new(publisher, fibs, multipath, events),
+            routes: Routes::new(publisher, workers.len(), fibs, multipath, events),
             callouts: Callouts::default(),
             redirects: RedirectCounts::default(),
             limits: Limits::new(icmp),
@@ -324,6 +328,7 @@ impl Control {
             assume_neighbours,
         };
         control.routes.timed = Timed::within(timers);
+        control.routes.are_counted = count_packets;
         control.create_service_queues();
         control.routes.set_tables(port_fibs, routes.iter().map(|route| route.fib));
         control.add_port_routes(add_addr_allfibs);
@@ -518,6 +523,7 @@ impl Control {
                 let mut set = |network, protocol, leads| {
                     let mut facts = Facts::of(leads, network, protocol);
                     facts.ifa = Some(own.address());
+                    facts.is_counted = self.routes.are_counted;
                     facts.metrics.mtu = port.state.mtu.bytes().into();
                     for fib in &fibs {
                         self.routes.set(*fib, network, protocol, facts);

@@ -124,6 +124,7 @@ impl Control {
             // A host is no template for others.
             facts.flags.remove(RouteFlags::CLONING);
         }
+        facts.is_counted = message.count.unwrap_or(facts.is_counted);
         self.say_metrics(&mut facts, message);
         Ok(self.put(message.fib, network, facts, place))
     }
@@ -164,6 +165,7 @@ impl Control {
             }
             facts.flags |= facts.leads.flags();
         }
+        facts.is_counted = message.count.unwrap_or(facts.is_counted);
         self.say_metrics(&mut facts, message);
         self.say_facts(&entry, facts);
         Ok(entry)
@@ -213,8 +215,9 @@ impl Control {
     }
 
     /// Adds a route of the configuration; one to the same network as another shares with it.
-    pub(crate) fn add_configured(&mut self, config::Route { to, target, weight, fib }: config::Route) {
+    pub(crate) fn add_configured(&mut self, config::Route { to, target, weight, fib, count }: config::Route) {
         let mut facts = self.facts_of(to, target.into());
+        facts.is_counted = count.unwrap_or(facts.is_counted);
         facts.metrics.weight = weight;
         self.inherit_mtu(fib, &mut facts);
         self.put(fib, to, facts, Place::Beside);
@@ -259,6 +262,7 @@ impl Control {
         let mut facts = Facts::of(leads, network, Protocol::Static);
         facts.ifa = self.speaks_by(network, leads);
         facts.metrics.mtu = self.mtu_of(leads).unwrap_or(0);
+        facts.is_counted = self.routes.are_counted;
         facts
     }
 

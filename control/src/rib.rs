@@ -12,6 +12,8 @@
 //! Every change of routes or hosts is written down as the few changes of the forwarding table that follow, and they are
 //! applied together when [`Table::forwarding`] is asked for.
 
+mod counting;
+
 use std::collections::{BTreeMap, btree_map};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use packet::ethernet::MacAddr;
 use crate::next_hops::{Key, Member};
 use crate::paths::Paths;
 use crate::route::{Facts, RouteEntry, RouteId};
+use counting::Counting;
 
 /// Who wants a route, in the order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,8 +139,12 @@ pub(crate) struct Table<A: Address> {
     /// Routes there ever were: the next one's number.
     serial: u64,
     listed: usize,
+    /// Routes that are counted.
+    counted: usize,
     hosts: BTreeMap<(A, PortId), Host>,
     forwarding: Option<Forwarding<A>>,
+    /// Nothing unless routes are counted.
+    counting: Option<Counting<A>>,
 }
 
 /// What there is of a protocol's routes to a network but one.
@@ -157,7 +164,16 @@ struct Forwarding<A: Address> {
 impl<A: Address> Default for Table<A> {
     fn default() -> Self {
         let forwarding = Some(Forwarding { writer: FibWriter::default(), changes: Vec::new() });
-        Self { fib: 0, routes: BTreeMap::new(), serial: 0, listed: 0, hosts: BTreeMap::new(), forwarding }
+        Self {
+            fib: 0,
+            routes: BTreeMap::new(),
+            serial: 0,
+            listed: 0,
+            counted: 0,
+            hosts: BTreeMap::new(),
+            forwarding,
+            counting: None,
+        }
     }
 }
 
@@ -223,6 +239,8 @@ where
     pub(crate) fn change(&mut self, prefix: Prefix<A>, entry: &RouteEntry, facts: Facts, next_hop: NextHopId) -> Left {
         self.listed -= usize::from(entry.facts().leads.is_listed());
         self.listed += usize::from(facts.leads.is_listed());
+        self.counted -= usize::from(entry.facts().is_counted);
+        self.counted += usize::from(facts.is_counted);
         entry.say(facts, next_hop);
         let beside = match self.routes.get_mut(&(prefix, entry.protocol())) {
             Some(paths @ Paths::Several(_)) => {
@@ -346,12 +364,18 @@ where
         self.listed
     }
 
+    /// How many of them are counted.
+    pub(crate) fn counted(&self) -> usize {
+        self.counted
+    }
+
     /// A route of this table that is of use to nobody yet.
     fn made(&mut self, prefix: Prefix<A>, protocol: Protocol, facts: Facts, next_hop: NextHopId) -> Arc<RouteEntry> {
         let family = if A::BITS == 32 { Family::Ipv4 } else { Family::Ipv6 };
         let id = RouteId { fib: self.fib, family, serial: self.serial };
         self.serial += 1;
         self.listed += usize::from(facts.leads.is_listed());
+        self.counted += usize::from(facts.is_counted);
         Arc::new(RouteEntry::new(id, prefix.into(), protocol, facts, next_hop))
     }
 
@@ -360,6 +384,7 @@ where
         // Before workers see it: whoever keeps the route asks again from now on.
         entry.take_down();
         self.listed -= usize::from(entry.facts().leads.is_listed());
+        self.counted -= usize::from(entry.facts().is_counted);
     }
 
     /// The route to `prefix` changed: so does its entry, and those of hosts inside that lead elsewhere now.
@@ -388,6 +413,7 @@ where
         };
         if let Some(forwarding) = &mut self.forwarding {
             forwarding.changes.push(change);
+            self.follow_count(prefix);
         }
     }
 

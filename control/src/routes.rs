@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use boundary::{Adjacency, ForwardingState, Mtu, NextHop, PortId, PortState, Publisher, Trash};
+use boundary::{
+    Adjacency, Counted, CountedTables, ForwardingState, Mtu, NextHop, PortId, PortState, Publisher, Trash,
+};
 use control_api::{EntryCounts, Family, Network, RouteCounts, RouteFlags};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
@@ -23,7 +25,7 @@ use crate::multipath::Multipath;
 use crate::next_hops::{Key, NextHops};
 use crate::paths::Paths;
 use crate::rib::{Left, Protocol, Table, Way};
-use crate::route::{Counters, Facts, RouteEntry};
+use crate::route::{Counters, Counts, Facts, RouteEntry};
 
 /// All routes.
 #[derive(Debug)]
@@ -39,6 +41,9 @@ pub struct Routes {
     pub(crate) multipath: Multipath,
     trash: Trash<RouteEntry>,
     pub(crate) counters: Counters,
+    counts: Counts,
+    /// Whether packets are counted for routes that nobody has said more of.
+    pub(crate) are_counted: bool,
     /// Who is told of every change.
     pub(crate) events: Events,
     publisher: Publisher<ForwardingState>,
@@ -111,8 +116,14 @@ pub struct TooManyFibs {
 }
 
 impl Routes {
-    /// No routes yet; what changes goes to `publisher`.
-    pub(crate) fn new(publisher: Publisher<ForwardingState>, fibs: Fibs, multipath: Multipath, events: Events) -> Self {
+    /// No routes yet; what changes goes to `publisher`, which so many workers follow.
+    pub(crate) fn new(
+        publisher: Publisher<ForwardingState>,
+        workers: usize,
+        fibs: Fibs,
+        multipath: Multipath,
+        events: Events,
+    ) -> Self {
         Self {
             main: Tables::default(),
             others: BTreeMap::new(),
@@ -123,6 +134,8 @@ impl Routes {
             multipath,
             trash: Trash::default(),
             counters: Counters::default(),
+            counts: Counts::of_workers(workers),
+            are_counted: false,
             events,
             ports: Arc::clone(&publisher.current().ports),
             are_ports_other: false,
@@ -416,12 +429,15 @@ impl Routes {
     pub(crate) fn entry_counts(&self) -> EntryCounts {
         let (live, references) =
             self.every().fold((0, 0), |(live, references), entry| (live + 1, references + u64::from(entry.refs())));
+        let tables = std::iter::once(&self.main).chain(self.others.values());
+        let counted = tables.map(|tables| tables.ipv4.counted() + tables.ipv6.counted()).sum();
         EntryCounts {
             tables: 1 + self.others.len(),
             live,
             trash: self.trash.len(),
             references: references + self.trash.references(),
             gateways: self.gateways.references(),
+            counted,
         }
     }
 
@@ -531,6 +547,7 @@ impl Routes {
             self.other_tables = self.of_ports.iter().map(|fib| Some(self.others.get_mut(fib)?.forwarding())).collect();
         }
         let boundary::Tables { ipv4, ipv6 } = self.main.forwarding();
+        let counted = self.counted();
         let current = self.publisher.current();
         self.publisher.publish(ForwardingState {
             generation: current.generation + 1,
@@ -542,8 +559,21 @@ impl Routes {
             flows: self.multipath.flows,
             ports: Arc::clone(&self.ports),
             filters: current.filters.clone(),
-            counted: None,
+            counted,
         });
+    }
+
+    /// What workers are to count by; nothing if they are to count nothing.
+    fn counted(&mut self) -> Option<Arc<Counted>> {
+        let is_counting =
+            |routes: &Self| std::iter::once(&routes.main).chain(routes.others.values()).any(Tables::is_counting);
+        if !is_counting(self) {
+            return None;
+        }
+        let main = self.main.counting(&mut self.counts);
+        let others = self.of_ports.iter().map(|fib| Some(self.others.get_mut(fib)?.counting(&mut self.counts)));
+        let others = others.collect();
+        is_counting(self).then(|| Arc::new(Counted { main, others, chunks: self.counts.share() }))
     }
 
     /// How many times the state was published.
@@ -567,6 +597,14 @@ impl Tables {
 
     fn are_changed(&self) -> bool {
         self.ipv4.is_changed() || self.ipv6.is_changed()
+    }
+
+    const fn is_counting(&self) -> bool {
+        self.ipv4.is_counting() || self.ipv6.is_counting()
+    }
+
+    fn counting(&mut self, counts: &mut Counts) -> CountedTables {
+        CountedTables { ipv4: self.ipv4.counting(counts), ipv6: self.ipv6.counting(counts) }
     }
 
     fn forwarding(&mut self) -> boundary::Tables {

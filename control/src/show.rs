@@ -193,6 +193,7 @@ impl Control {
                 ifa: facts.ifa,
                 priority: entry.priority(),
                 metrics: RouteMetrics { expire: self.shown_end(entry, &facts.metrics), ..facts.metrics },
+                pksent: entry.pksent(),
             }),
         }
     }

@@ -37,6 +37,10 @@ pub struct RouteMessage {
     /// Flags to give it; [`RouteFlags::MPATH`] lets it share with those that have its priority. Absent from a change, they stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flags: Option<RouteFlags>,
+    /// Whether packets sent by it are counted. Absent from an addition, it is as the configuration says; from a change, as
+    /// it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<bool>,
     /// The metrics, or the locks of metrics, that are meant.
     #[serde(default, skip_serializing_if = "is_default")]
     pub inits: MetricMask,
@@ -78,6 +82,7 @@ impl RouteMessage {
             target: None,
             priority: None,
             flags: None,
+            count: None,
             inits: MetricMask::empty(),
             metrics: RouteMetrics::NONE,
         }

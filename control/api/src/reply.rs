@@ -104,6 +104,9 @@ pub struct RouteDetail {
     /// Its metrics, and which of them are locked.
     #[serde(default, skip_serializing_if = "text::is_default")]
     pub metrics: RouteMetrics,
+    /// Packets that workers have sent by it (`rmx_pksent`); absent unless they are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pksent: Option<u64>,
 }
 
 impl RouteDetail {
@@ -428,6 +431,9 @@ pub struct EntryCounts {
     /// Those of them that are held for gateways: one for all routes by the same.
     #[serde(default)]
     pub gateways: usize,
+    /// Entries whose packets are counted.
+    #[serde(default)]
+    pub counted: usize,
 }
 
 /// What became of lookups and redirects, by the kernels' names (`struct rtstat`).

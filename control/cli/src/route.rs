@@ -16,7 +16,7 @@ use packet::ethernet::MacAddr;
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::table::{Table, Tone, toned, word};
+use crate::table::{Cell, Table, Tone, count, toned, word};
 
 #[derive(Debug, Args)]
 pub(crate) struct Route {
@@ -46,6 +46,8 @@ enum Verb {
     ///
     /// Several routes to one PREFIX: those of the lowest `priority N` (1 to 63, 8 if not said) count. With `mpath` a route
     /// shares with those that have its priority, each as much as its `weight N` says.
+    ///
+    /// With `count` packets that are sent by it are counted, and shown as `pksent`.
     #[command(override_usage = ADD_USAGE)]
     Add {
         /// The route; PREFIX may be `default`.
@@ -59,7 +61,8 @@ enum Verb {
         #[arg(value_name = "ROUTE", required = true)]
         words: Vec<String>,
     },
-    /// Change a route: PREFIX [via GATEWAY] [dev PORT], flags and metrics as for `add`; what is not said stays.
+    /// Change a route: PREFIX [via GATEWAY] [dev PORT], `count` or `nocount`, flags and metrics as for `add`; what is not
+    /// said stays.
     ///
     /// Where flags are said, all that can be changed are: proto1 proto2 proto3 reject blackhole xresolve, and static
     /// unless `nostatic` is said.
@@ -114,10 +117,10 @@ const ADD_USAGE: &str = "\
 ferry route add PREFIX via GATEWAY [dev PORT]
        ferry route add PREFIX dev PORT [lladdr MAC]
        ferry route add blackhole|unreachable|prohibit PREFIX
-       each with [priority N] [FLAG]... [METRIC [lock] NUMBER]... after it";
+       each with [priority N] [count] [FLAG]... [METRIC [lock] NUMBER]... after it";
 
 const CHANGE_USAGE: &str = "\
-ferry route change PREFIX [via GATEWAY] [dev PORT [lladdr MAC]] [FLAG]... [METRIC [lock] NUMBER]...";
+ferry route change PREFIX [via GATEWAY] [dev PORT [lladdr MAC]] [count|nocount] [FLAG]... [METRIC [lock] NUMBER]...";
 
 const REPLACE_USAGE: &str = "\
 ferry route replace PREFIX via GATEWAY [dev PORT]
@@ -190,7 +193,9 @@ fn get(context: &Context, asked: &str, fib: u16, as_freebsd_12: bool) -> Result<
 fn more(detail: &RouteDetail) -> String {
     let ifa = detail.ifa.map(|ifa| format!(" src {ifa}")).unwrap_or_default();
     let metrics = metrics_of(&detail.metrics);
-    format!("    flags {} table {} priority {}{ifa}{metrics}\n", detail.flags.letters(), detail.fib, detail.priority)
+    let sent = detail.pksent.map(|packets| format!(" pksent {packets}")).unwrap_or_default();
+    let (flags, table, priority) = (detail.flags.letters(), detail.fib, detail.priority);
+    format!("    flags {flags} table {table} priority {priority}{ifa}{metrics}{sent}\n")
 }
 
 /// Metrics that say something, in the words that set them.
@@ -220,38 +225,60 @@ fn show(context: &Context, filter: RouteFilter) -> Result<(), Failure> {
         return Err(Failure::unexpected_answer());
     };
     context.say(&routes, |paint| {
-        let details = || routes.iter().filter_map(|route| route.detail.as_ref());
-        let has_several = |detail: &RouteDetail| detail.flags.contains(RouteFlags::MPATH) || detail.is_prioritised();
-        let [to, kind, via, dev, by, hop] = ["destination", "type", "via", "dev", "protocol", "next hop"];
-        let (mut table, columns) = if details().any(has_several) {
-            (Table::new([to, kind, via, dev, by, hop, "flags", "priority", "weight"]), 9)
-        } else if details().next().is_some() {
-            (Table::new([to, kind, via, dev, by, hop, "flags"]), 7)
-        } else {
-            (Table::new([to, kind, via, dev, by, hop]), 6)
-        };
-        routes.iter().for_each(|route| table.row(row(route).into_iter().take(columns).collect::<Vec<_>>()));
+        let is_any = |what: fn(&RouteDetail) -> bool| routes.iter().filter_map(|route| route.detail.as_ref()).any(what);
+        let columns: Vec<_> = COLUMNS.iter().filter(|column| column.is_for.is_none_or(is_any)).collect();
+        let mut table = Table::new(columns.iter().map(|column| column.name));
+        routes
+            .iter()
+            .for_each(|route| table.row(columns.iter().map(|column| (column.cell)(route)).collect::<Vec<_>>()));
         if table.is_empty() { "no routes\n".to_owned() } else { table.render(paint) }
     })
 }
 
-fn row(route: &Shown) -> [crate::table::Cell; 9] {
-    let next_hop = match route.next_hop {
+/// What is shown of routes, and for which of them: if none is such a one, the column is left out.
+struct Column {
+    name: &'static str,
+    is_for: Option<fn(&RouteDetail) -> bool>,
+    cell: fn(&Shown) -> Cell,
+}
+
+impl Column {
+    const fn of_all(name: &'static str, cell: fn(&Shown) -> Cell) -> Self {
+        Self { name, is_for: None, cell }
+    }
+
+    const fn of_some(name: &'static str, is_for: fn(&RouteDetail) -> bool, cell: fn(&Shown) -> Cell) -> Self {
+        Self { name, is_for: Some(is_for), cell }
+    }
+}
+
+const COLUMNS: [Column; 10] = [
+    Column::of_all("destination", |route| word(route.dst.to_string())),
+    Column::of_all("type", |route| word(route.kind.name())),
+    Column::of_all("via", |route| word(route.gateway.map(|gateway| gateway.to_string()).unwrap_or_default())),
+    Column::of_all("dev", |route| word(route.dev.clone().unwrap_or_default())),
+    Column::of_all("protocol", |route| word(route.protocol.name())),
+    Column::of_all("next hop", |route| match route.next_hop {
         Some(state @ NextHopState::Resolved) => toned(state.name(), Tone::Good),
         Some(state @ NextHopState::Unresolved) => toned(state.name(), Tone::Doubtful),
         None => word(""),
-    };
-    [
-        word(route.dst.to_string()),
-        word(route.kind.name()),
-        word(route.gateway.map(|gateway| gateway.to_string()).unwrap_or_default()),
-        word(route.dev.clone().unwrap_or_default()),
-        word(route.protocol.name()),
-        next_hop,
-        word(route.detail.as_ref().map(|detail| detail.flags.letters()).unwrap_or_default()),
-        word(route.detail.as_ref().map(|detail| detail.priority.to_string()).unwrap_or_default()),
-        word(route.detail.as_ref().map(|detail| detail.metrics.weight.to_string()).unwrap_or_default()),
-    ]
+    }),
+    Column::of_some("flags", |_any| true, |route| of_detail(route, |detail| detail.flags.letters())),
+    Column::of_some("priority", is_one_of_several, |route| of_detail(route, |detail| detail.priority.to_string())),
+    Column::of_some("weight", is_one_of_several, |route| of_detail(route, |detail| detail.metrics.weight.to_string())),
+    Column::of_some(
+        "pksent",
+        |detail| detail.pksent.is_some(),
+        |route| route.detail.as_ref().and_then(|detail| detail.pksent).map_or_else(|| word(""), count),
+    ),
+];
+
+fn is_one_of_several(detail: &RouteDetail) -> bool {
+    detail.flags.contains(RouteFlags::MPATH) || detail.is_prioritised()
+}
+
+fn of_detail(route: &Shown, what: fn(&RouteDetail) -> String) -> Cell {
+    word(route.detail.as_ref().map(what).unwrap_or_default())
 }
 
 /// A route as it was typed.
@@ -261,6 +288,7 @@ struct Typed {
     target: Option<Target>,
     priority: Option<u8>,
     flags: Option<RouteFlags>,
+    count: Option<bool>,
     inits: MetricMask,
     metrics: RouteMetrics,
 }
@@ -268,7 +296,7 @@ struct Typed {
 impl Typed {
     /// Whether `ip(8)` could say it too.
     fn is_plain(&self) -> bool {
-        self.flags.is_none() && self.inits.is_empty() && self.priority.is_none()
+        self.flags.is_none() && self.inits.is_empty() && self.priority.is_none() && self.count.is_none()
     }
 
     fn added(self, fib: u16) -> Request {
@@ -283,7 +311,7 @@ impl Typed {
         let is_plain = fib == 0 && self.is_plain();
         match self.target {
             Some(target) if is_plain => Ok(Request::RouteReplace { to: self.to, target }),
-            _ => Err(usage("a route with flags, metrics or a table is changed with `change`")),
+            _ => Err(usage("a route with flags, metrics, a count or a table is changed with `change`")),
         }
     }
 
@@ -296,9 +324,9 @@ impl Typed {
     }
 
     fn into_message(self, verb: Message, fib: u16) -> RouteMessage {
-        let Self { to, target, priority, flags, inits, metrics } = self;
+        let Self { to, target, priority, flags, count, inits, metrics } = self;
         let named = RouteMessage::new(verb, to.address(), Some(netmask_of(to)));
-        RouteMessage { fib, target, priority, flags, inits, metrics, ..named }
+        RouteMessage { fib, target, priority, flags, count, inits, metrics, ..named }
     }
 }
 
@@ -326,13 +354,14 @@ fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
     words.take_one_of(&["to"]);
     let prefix = words.next("a PREFIX or `default`")?;
     let (mut gateway, mut dev, mut lladdr, mut priority) = (None, None, None, None);
-    let (mut flags, mut inits, mut metrics) = (None, MetricMask::empty(), RouteMetrics::NONE);
+    let (mut flags, mut count, mut inits, mut metrics) = (None, None, MetricMask::empty(), RouteMetrics::NONE);
     while !words.is_empty() {
-        match words.take_one_of(&["via", "dev", "lladdr", "priority"]) {
+        match words.take_one_of(&["via", "dev", "lladdr", "priority", "count", "nocount"]) {
             Some("via") if gateway.is_none() => gateway = Some(parse_address(words.next("a GATEWAY after `via`")?)?),
             Some("dev") if dev.is_none() => dev = Some(words.next("a PORT after `dev`")?.to_owned()),
             Some("lladdr") if lladdr.is_none() => lladdr = Some(parse_mac(words.next("a MAC address")?)?),
             Some("priority") if priority.is_none() => priority = Some(words.priority()?),
+            Some(said @ ("count" | "nocount")) if count.is_none() => count = Some(said == "count"),
             Some(again) => return Err(usage(format!("`{again}` is there twice"))),
             None => {
                 if let Some((flag, is_set)) = words.take_flag() {
@@ -365,7 +394,7 @@ fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
         }
         (kind, ..) => return Err(usage(format!("a route that is {kind} has neither `via` nor `dev`"))),
     };
-    Ok(Typed { to, target, priority, flags, inits, metrics })
+    Ok(Typed { to, target, priority, flags, count, inits, metrics })
 }
 
 fn set(metrics: &mut RouteMetrics, metric: MetricMask, value: u64) -> Result<(), Failure> {
@@ -403,7 +432,7 @@ fn locked(words: &[String], family: Option<Family>, fib: u16) -> Result<Request,
     if inits.is_empty() {
         return Err(usage("no METRIC is named"));
     }
-    Ok(Typed { to, target: None, priority: None, flags: None, inits, metrics }.message(Message::Lock, fib))
+    Ok(Typed { to, target: None, priority: None, flags: None, count: None, inits, metrics }.message(Message::Lock, fib))
 }
 
 /// Reads `[unicast|blackhole|unreachable|prohibit] [to] PREFIX [via GATEWAY] [dev PORT] [priority N] [pinned]`.
@@ -419,7 +448,8 @@ fn deleted(words: &[String], family: Option<Family>, fib: u16) -> Result<Request
 /// The same, as it was typed.
 fn deletion(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
     let typed = typed(words, family)?;
-    if !typed.inits.is_empty() || typed.flags.is_some_and(|flags| flags - RouteFlags::STATIC != RouteFlags::PINNED) {
+    let is_said = !typed.inits.is_empty() || typed.count.is_some();
+    if is_said || typed.flags.is_some_and(|flags| flags - RouteFlags::STATIC != RouteFlags::PINNED) {
         return Err(usage("a route is deleted whatever its metrics and flags are, except that it is `pinned`"));
     }
     // That it is static says which it is not.
@@ -604,6 +634,7 @@ mod tests {
             "10.0.0.0/8 dev left mtu 4294967296",
             "10.0.0.0/8 dev left mtu 1 mtu 2",
             "10.0.0.0/8 dev left up",
+            "10.0.0.0/8 dev left count nocount",
             "10.0.0.0/8 dev left nohost",
         ] {
             assert!(route(&words(line), None).is_err(), "{line}");
@@ -636,7 +667,7 @@ mod tests {
             assert_eq!(message.verb, Message::Delete, "{line}");
         }
         assert!(matches!(read("10.0.0.0/8", 1), Ok(Request::RouteMessage(_))));
-        for line in ["10.0.0.0/8 mtu 1400", "10.0.0.0/8 proto1", "10.0.0.0/8 priority 256", ""] {
+        for line in ["10.0.0.0/8 mtu 1400", "10.0.0.0/8 proto1", "10.0.0.0/8 count", "10.0.0.0/8 priority 256", ""] {
             assert!(read(line, 0).is_err(), "{line}");
         }
     }

@@ -24,10 +24,12 @@ fn show(stats: &Stats, paint: Paint) -> String {
     table.row(row("total", &stats.total));
 
     let entries = stats.entries.map(|entries| {
-        let EntryCounts { tables, live, trash, references, gateways } = entries;
+        let EntryCounts { tables, live, trash, references, gateways, counted: with_count } = entries;
         let tables = counted(tables, "table");
+        let with_count = if with_count > 0 { format!(", {with_count} counted") } else { String::new() };
         format!(
-            "entries: {live} live in {tables}, {trash} in the trash, {references} references, {gateways} for gateways\n"
+            "entries: {live} live in {tables}{with_count}, {trash} in the trash, {references} references, \
+             {gateways} for gateways\n"
         )
     });
     let rtstat = stats.rtstat.filter(|rtstat| *rtstat != RouteStat::default()).map(|rtstat| {

@@ -70,8 +70,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn new<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Self {
-        Self { rows: vec![header.map(word).to_vec()] }
+    pub(crate) fn new<'h>(header: impl IntoIterator<Item = &'h str>) -> Self {
+        Self { rows: vec![header.into_iter().map(word).collect()] }
     }
 
     pub(crate) fn row(&mut self, row: impl Into<Vec<Cell>>) {

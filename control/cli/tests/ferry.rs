@@ -386,7 +386,10 @@ fn told_route() -> Route {
     };
     let flags = RouteFlags::UP | RouteFlags::GATEWAY | RouteFlags::STATIC | RouteFlags::PROTO1;
     let ifa = Some("198.51.100.1".parse().unwrap());
-    Route { detail: Some(RouteDetail { fib: 0, flags, ifa, priority: 8, metrics }), ..routes[0].clone() }
+    Route {
+        detail: Some(RouteDetail { fib: 0, flags, ifa, priority: 8, metrics, pksent: Some(1_234_567) }),
+        ..routes[0].clone()
+    }
 }
 
 #[test]
@@ -394,20 +397,20 @@ fn an_entry_is_shown_with_the_letters_of_route_and_its_metrics() {
     let ferryd = Ferryd::that_says(Ok(Reply::Route(told_route())));
     let line = "default via 198.51.100.2 dev right by 0.0.0.0/0 proto static, resolved\n";
     let (flags, metrics) = ("flags UGS1 table 0 priority 8 src 198.51.100.1", "mtu lock 1400 hopcount lock 0");
-    let told = format!("{line}    {flags} {metrics} rtt 250000 weight 3\n");
+    let told = format!("{line}    {flags} {metrics} rtt 250000 weight 3 pksent 1234567\n");
     assert_eq!(ferryd.told("route get default"), Said::printed(&told));
-    let few = format!("{line}    {flags} mtu 1400 weight 3\n");
+    let few = format!("{line}    {flags} mtu 1400 weight 3 pksent 1234567\n");
     assert_eq!(ferryd.told("route get default --compat freebsd12"), Said::printed(&few));
     let json = concat!(
         r#"{"dst":"0.0.0.0/0","type":"unicast","gateway":"198.51.100.2","dev":"right","protocol":"static","next_hop":"resolved","#,
         r#""fib":0,"flags":["up","gateway","static","proto1"],"ifa":"198.51.100.1","priority":8,"#,
-        r#""metrics":{"locks":["mtu","hopcount"],"mtu":1400,"rtt":250000,"weight":3}}"#,
+        r#""metrics":{"locks":["mtu","hopcount"],"mtu":1400,"rtt":250000,"weight":3},"pksent":1234567}"#,
         "\n"
     );
     assert_eq!(ferryd.told("-j route get default"), Said::printed(json));
     let table = "\
-destination  type     via           dev    protocol  next hop  flags
-0.0.0.0/0    unicast  198.51.100.2  right  static    resolved  UGS1
+destination  type     via           dev    protocol  next hop  flags     pksent
+0.0.0.0/0    unicast  198.51.100.2  right  static    resolved  UGS1   1 234 567
 ";
     let ferryd = Ferryd::that_says(Ok(Reply::Routes(vec![told_route()])));
     assert_eq!(ferryd.told("route show"), Said::printed(table));
@@ -426,6 +429,10 @@ fn words_that_only_route_has_become_messages() {
         ("route add default dev left proto1 nostatic mtu lock 1400", RouteMessage {
             target: left, flags: Some(RouteFlags::PROTO1), inits: MetricMask::MTU, metrics, ..default(Verb::Add)
         }),
+        ("route add default dev left count", RouteMessage {
+            target: Some(Target::Dev("left".to_owned())), count: Some(true), ..default(Verb::Add)
+        }),
+        ("route change default nocount", RouteMessage { count: Some(false), ..default(Verb::Change) }),
         ("route change default reject", RouteMessage {
             flags: Some(RouteFlags::STATIC | RouteFlags::REJECT), ..default(Verb::Change)
         }),
@@ -453,10 +460,10 @@ fn words_that_only_route_has_become_messages() {
 #[test]
 fn entries_held_and_left_and_events_told_are_counted() {
     let Reply::Stats(some) = stats() else { unreachable!("it is what stats() makes") };
-    let entries = Some(EntryCounts { tables: 2, live: 12, trash: 1, references: 3, gateways: 1 });
+    let entries = Some(EntryCounts { tables: 2, live: 12, trash: 1, references: 3, gateways: 1, counted: 2 });
     let events = Some(EventCounts { subscribers: 1, built: 7, lost: 2 });
     let said = Ferryd::that_says(Ok(Reply::Stats(Stats { entries, events, ..some }))).told("stats").stdout;
-    let wanted = "\nentries: 12 live in 2 tables, 1 in the trash, 3 references, 1 for gateways\n\
+    let wanted = "\nentries: 12 live in 2 tables, 2 counted, 1 in the trash, 3 references, 1 for gateways\n\
                   events: 1 subscriber listening, 7 told, 2 lost\n\n";
     assert!(said.contains(wanted), "{said}");
 }

@@ -235,9 +235,10 @@ fn check_routes(drafts: &[RouteDraft], ports: &Ports<'_>, mistakes: &mut Vec<Mis
         }
         match targets(draft, ports) {
             Ok(targets) => {
-                let fib = fib_of(draft);
-                let route =
-                    |(target, weight)| draft.to.as_ref().map(|to| Route { to: *to.get_ref(), target, weight, fib });
+                let (fib, count) = (fib_of(draft), draft.count);
+                let route = |(target, weight)| {
+                    draft.to.as_ref().map(|to| Route { to: *to.get_ref(), target, weight, fib, count })
+                };
                 routes.extend(targets.into_iter().filter_map(route));
             }
             Err(mistake) => mistakes.push(mistake),

@@ -78,6 +78,7 @@ pub(super) struct RouteDraft {
     pub(super) unreachable: Option<Range<usize>>,
     pub(super) prohibit: Option<Range<usize>>,
     pub(super) fib: Option<Spanned<u16>>,
+    pub(super) count: Option<bool>,
     /// Whether one of these was there and could not be read.
     pub(super) is_patchy: bool,
 }
@@ -143,6 +144,7 @@ fn read_routing(routing: &mut Section<'_, '_>) -> Routing {
         seed: routing.optional("seed", value::seed).map(Spanned::into_inner),
         symmetric: is_set(routing.optional("symmetric", value::boolean)),
         addresses_only: is_set(routing.optional("addresses_only", value::boolean)),
+        count_packets: is_set(routing.optional("count_packets", value::boolean)),
     }
 }
 
@@ -199,6 +201,7 @@ fn read_route(route: &mut Section<'_, '_>) -> RouteDraft {
         unreachable: flag(route.optional("unreachable", value::boolean)),
         prohibit: flag(route.optional("prohibit", value::boolean)),
         fib: route.optional("fib", value::fib),
+        count: route.optional("count", value::boolean).map(Spanned::into_inner),
         is_patchy: route.mistakes.len() > before,
     }
 }

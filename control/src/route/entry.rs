@@ -7,13 +7,14 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use boundary::{PortId, References, Referred};
+use boundary::{CountId, PortId, References, Referred};
 use control_api::{Family, MetricMask, Network, RouteFlags, RouteMetrics};
 use lpm::NextHopId;
 use packet::ethernet::MacAddr;
 
+use super::count::{Count, Counts};
 use super::reference::RouteRef;
 use crate::next_hops::Key;
 use crate::rib::{Protocol, Way};
@@ -48,6 +49,8 @@ pub struct RouteEntry {
     current: Mutex<Current>,
     lock: Lock,
     refs: References,
+    /// What it has sent, once it was counted.
+    count: OnceLock<Box<Count>>,
 }
 
 /// What a route says, and the next hop it holds for that.
@@ -83,13 +86,23 @@ pub(crate) struct Facts {
     pub(crate) metrics: RouteMetrics,
     /// It has expired and is there all the same: what it rejected it does not reject any more.
     pub(crate) has_lapsed: bool,
+    /// Whether the packets that workers send by it are counted.
+    pub(crate) is_counted: bool,
 }
 
 impl Facts {
     /// What a route that leads this way says when nobody has said more.
     pub(crate) fn of(leads: Way, network: Network, protocol: Protocol) -> Self {
         let flags = RouteFlags::UP | leads.flags() | flags_of(network) | protocol.flags();
-        Self { leads, flags, ifa: None, priority: protocol.priority(), metrics: RouteMetrics::NONE, has_lapsed: false }
+        Self {
+            leads,
+            flags,
+            ifa: None,
+            priority: protocol.priority(),
+            metrics: RouteMetrics::NONE,
+            has_lapsed: false,
+            is_counted: false,
+        }
     }
 
     /// What becomes of packets: silence comes before an answer, and both before where it leads.
@@ -138,7 +151,7 @@ impl Facts {
 impl RouteEntry {
     pub(crate) fn new(id: RouteId, network: Network, protocol: Protocol, facts: Facts, next_hop: NextHopId) -> Self {
         let (current, lock) = (Mutex::new(Current { facts, next_hop, origin: None }), Lock::default());
-        Self { id, network, protocol, current, lock, refs: References::default() }
+        Self { id, network, protocol, current, lock, refs: References::default(), count: OnceLock::new() }
     }
 
     /// Which route it is.
@@ -208,6 +221,21 @@ impl RouteEntry {
     /// What it is worth beside another route to the same network: the lowest counts.
     pub fn priority(&self) -> u8 {
         self.facts().priority
+    }
+
+    /// Packets that workers have sent by it, if they are counted (`rt_pksent`). The sum is exact once workers have ended
+    /// their turns, and final once they have moved on to a state without the route.
+    pub fn pksent(&self) -> Option<u64> {
+        self.facts().is_counted.then(|| self.count.get().map_or(0, |count| count.sent()))
+    }
+
+    /// Where its packets are counted, in a count of `counts` if it had none yet; none if there is none left.
+    pub(crate) fn count_from(&self, counts: &mut Counts) -> Option<CountId> {
+        if let Some(count) = self.count.get() {
+            return Some(count.id());
+        }
+        let count = counts.give()?;
+        Some(self.count.get_or_init(|| Box::new(count)).id())
     }
 
     /// References held outside the table (`rt_refcnt`).

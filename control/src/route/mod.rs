@@ -24,6 +24,7 @@
 //! A test that is one of the acceptance tests bears its number in its name: `lk_03_...` is LK-03. So `grep` finds for each
 //! clause and each number what holds it, and `scripts/route-report` prints them all.
 
+mod count;
 mod entry;
 mod flow;
 mod lookup;
@@ -31,6 +32,7 @@ mod lookup;
 pub mod must_not;
 mod reference;
 
+pub(crate) use count::Counts;
 pub(crate) use entry::{Facts, Origin};
 pub use entry::{Gateway, RouteEntry, RouteId};
 pub use flow::FlowCache;

@@ -246,7 +246,13 @@ fn tm_19_however_many_routes_end_in_a_tick_it_is_one_publish() {
     const ROUTES: u32 = 500_000;
     let to = |number: u32| Network::host(std::net::Ipv4Addr::from(0x0a00_0000 + number).into());
     let routes = (0..ROUTES)
-        .map(|number| config::Route { to: to(number), target: config::Target::Blackhole, weight: 1, fib: 0 })
+        .map(|number| config::Route {
+            to: to(number),
+            target: config::Target::Blackhole,
+            weight: 1,
+            fib: 0,
+            count: None,
+        })
         .collect();
     let mut scene = Scene::with(Setup { routes, ..setup() });
     for number in 0..ROUTES {

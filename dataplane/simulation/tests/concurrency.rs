@@ -11,8 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use boundary::policy::Policy;
 use boundary::{Counters, ForwardingState, Mtu, NextHop, PortId, PortState, RingSizes, WorkerEnd, connect};
-use control::{Control, Hardware, HardwareStatus, PortInfo, Setup, Timestamp, WorkerInfo, config};
-use control_api::{Link, Reply, Request, Target};
+
+use control::{
+    Control, Hardware, HardwareStatus, LookupFlags, PortInfo, RouteRef, Setup, Timestamp, WorkerInfo, config,
+};
+use control_api::{Link, Reply, Request, RouteMessage, Target, Verb};
 use packet::ethernet::{EtherType, Header, MacAddr};
 use pipeline::{Burst, MemoryFrame, Port, Worker};
 
@@ -122,8 +125,8 @@ impl Router {
         let (publisher, _links, mut counters, mut ends) = connect(first, 2, RingSizes { slots: 8, frame_len: 256 });
         let known = |via: Via| config::Neighbour { port: via.port, address: via.address.into(), mac: via.mac };
         let setup = Setup { ports, neighbours: vec![known(A), known(B)], ..Setup::default() };
+        let workers = counters.iter().map(|counters| WorkerInfo { core: 0, counters: counters.clone() }).collect();
         let counters = counters.remove(0);
-        let workers = vec![WorkerInfo { core: 0, counters: counters.clone() }];
         let control = Control::new(setup, publisher, workers, Box::new(NoHardware), Timestamp::ZERO);
         let (end, watcher) = (ends.remove(0), ends.remove(0));
         Self { control, counters, end: Some(end), watcher: Some(watcher) }
@@ -145,6 +148,19 @@ impl Router {
     fn not_sent_on(&self) -> u64 {
         let totals = self.counters.read();
         totals.punted() + totals.dropped()
+    }
+
+    /// Adds a route by A whose packets are counted, and returns it.
+    fn counted_route(&mut self) -> RouteRef {
+        let message = RouteMessage {
+            target: Some(Target::Via { gateway: IpAddr::from(A.address), dev: None }),
+            count: Some(true),
+            ..RouteMessage::new(Verb::Add, INSIDE.into(), None)
+        };
+        let answer = self.control.handle_request(Request::RouteMessage(message), Timestamp::ZERO);
+        assert!(answer.is_ok(), "{answer:?}");
+        let found = self.control.routes().lookup(0, INSIDE.into(), LookupFlags::empty());
+        found.expect("there is a table 0").expect("it was added")
     }
 
     /// Waits until the worker has begun a turn that it had not begun before.
@@ -227,4 +243,71 @@ fn cn_03_whoever_reads_never_goes_back_and_never_sees_half_of_a_change() {
         reader.join().expect("it found nothing wrong")
     });
     assert!(seen > 0, "the reader followed");
+}
+
+// holds S3.10, S3.38
+#[test]
+fn mt_11_a_million_packets_by_two_workers_are_counted_to_the_packet() {
+    const PACKETS: u64 = 1_000_000;
+    let mut router = Router::new();
+    let route = router.counted_route();
+    let [sent, astray] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+    std::thread::scope(|scope| {
+        for end in [router.end.take(), router.watcher.take()].into_iter().flatten() {
+            let out = || Wire::Out { gateway: A, sent: Arc::clone(&sent), astray: Arc::clone(&astray) };
+            let mut worker = Worker::new(vec![Wire::In, out(), out()], end);
+            scope.spawn(move || {
+                let mut handled = 0;
+                while handled < PACKETS / 2 {
+                    handled += worker.turn() as u64;
+                }
+            });
+        }
+    });
+    assert_eq!((sent.load(Ordering::Relaxed), route.pksent()), (PACKETS, Some(PACKETS)));
+}
+
+// holds S3.38
+#[test]
+fn a_route_that_is_deleted_ends_with_what_it_sent_and_the_next_begins_with_nothing() {
+    let mut router = Router::new();
+    let [sent, astray] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+    let out = || Wire::Out { gateway: A, sent: Arc::clone(&sent), astray: Arc::clone(&astray) };
+    let mut worker = Worker::new(vec![Wire::In, out(), out()], router.end.take().expect("it is there"));
+    drop(router.watcher.take());
+    let stop = AtomicBool::new(false);
+    let mut total = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                worker.turn();
+            }
+        });
+        for round in 0..200 {
+            let route = router.counted_route();
+            router.next_turn();
+            let delete = Request::RouteDel { to: control_api::Network::host(INSIDE.into()) };
+            assert_eq!(router.control.handle_request(delete, Timestamp::ZERO), Ok(Reply::Done));
+            // Its cells are given to another at once, if they are free: while a worker may write there, they are not.
+            let next = (round % 2 == 0).then(|| router.counted_route());
+            router.next_turn();
+            total += route.pksent().expect("it is counted");
+            if let Some(next) = next {
+                let delete = Request::RouteDel { to: control_api::Network::host(INSIDE.into()) };
+                assert_eq!(router.control.handle_request(delete, Timestamp::ZERO), Ok(Reply::Done));
+                router.next_turn();
+                total += next.pksent().expect("it is counted");
+            }
+            drop(route);
+            router.control.tick(Timestamp::ZERO, &mut Nowhere);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(total, sent.load(Ordering::Relaxed));
+}
+
+struct Nowhere;
+
+impl control::Outbox for Nowhere {
+    fn send(&mut self, _port: PortId, _frame: &[u8]) {}
 }

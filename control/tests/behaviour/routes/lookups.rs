@@ -63,6 +63,7 @@ fn lk_09_a_million_prefixes_are_found_as_a_map_of_each_length_finds_them() {
             target: config::Target::Via { gateway: ip(&format!("192.0.2.{}", number + 10)), port: LEFT },
             weight: 1,
             fib: 0,
+            count: None,
         })
         .collect();
     let mut scene = Scene::with(setup);
@@ -93,6 +94,7 @@ fn lk_09_ipv6_prefixes_are_found_as_a_map_of_each_length_finds_them() {
             target: config::Target::Via { gateway: ip(&format!("2001:db8::{}", number + 10)), port: PortId(2) },
             weight: 1,
             fib: 0,
+            count: None,
         })
         .collect();
     let mut scene = Scene::with(setup);

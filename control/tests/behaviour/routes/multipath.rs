@@ -287,6 +287,7 @@ fn a_route_of_the_configuration_may_have_several_gateways() {
         target: config::Target::Via { gateway: ip(&format!("192.0.2.{}", number + 10)), port: LEFT },
         weight,
         fib: 0,
+        count: None,
     };
     let mut scene = Scene::with(Setup { routes: vec![by(1, 1), by(2, 3)], ..setup() });
     assert!(near(&shares(&mut scene), &[(1, 25), (2, 75)]));
