@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use boundary::{Counters, ForwardingState, Mtu, PortId, PortState, Publisher, Punt, PuntReason};
-use control_api::{ApiError, ErrorKind, Link, Network, Reply, Request};
+use control_api::{ApiError, ErrorKind, Link, Reply, Request};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::asker::Asker;
@@ -23,12 +23,10 @@ use crate::misses::Misses;
 use crate::multipath::Multipath;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
-use crate::ports::{self, PortInfo, Ports};
+use crate::ports::{PortInfo, Ports};
 use crate::presence::Presence;
 use crate::reassembly::Reassembly;
 use crate::redirect::RedirectCounts;
-use crate::rib::{Protocol, Way};
-use crate::route::Facts;
 use crate::routes::{Fibs, Routes};
 use crate::tap::{Kernel, Taps};
 use crate::time::Timestamp;
@@ -265,6 +263,8 @@ pub struct Control {
     pub(crate) misses: Misses,
     pub(crate) reassembly: Reassembly,
     pub(crate) source_routes: bool,
+    /// Whether the routes of ports' addresses are in all tables, or each in its port's.
+    pub(crate) addresses_in_all: bool,
     pub(crate) counts: ControlCounts,
     pub(crate) workers: Vec<WorkerInfo>,
     pub(crate) hardware: Box<dyn Hardware>,
@@ -318,6 +318,7 @@ impl Control {
             misses: Misses::default(),
             reassembly: Reassembly::default(),
             source_routes,
+            addresses_in_all: add_addr_allfibs,
             counts: ControlCounts::default(),
             workers,
             hardware,
@@ -331,7 +332,7 @@ impl Control {
         control.routes.are_counted = count_packets;
         control.create_service_queues();
         control.routes.set_tables(port_fibs, routes.iter().map(|route| route.fib));
-        control.add_port_routes(add_addr_allfibs);
+        control.add_port_routes();
         for config::Neighbour { port, address, mac } in neighbours {
             control.set_permanent(port, address, mac);
         }
@@ -430,6 +431,8 @@ impl Control {
             Request::NeighFlush { dev, permanent } => {
                 self.flush_neighbours(dev.as_deref(), permanent).map(Reply::Flushed)
             }
+            Request::AddressAdd { address, dev } => self.add_address(&dev, address, now).map(|()| Reply::Done),
+            Request::AddressDel { address, len, dev } => self.delete_address(&dev, address, len).map(|()| Reply::Done),
             Request::PortShow { name } => self.shown_ports(name.as_deref()).map(Reply::Ports),
             Request::PortSet { name, mtu } => self.set_port(&name, mtu).map(|()| Reply::Done),
             Request::TimerList => Ok(Reply::Timers(self.timer_queues())),
@@ -511,48 +514,6 @@ impl Control {
     /// Frames that the outbox had no room for.
     pub(crate) fn frames_lost(&mut self, frames: u64) {
         self.counts.frames_lost += frames;
-    }
-
-    /// The routes that follow from the ports' addresses.
-    fn add_port_routes(&mut self, are_in_all: bool) {
-        let mut broadcasts = Vec::new();
-        let all = if are_in_all { self.routes.numbers() } else { Vec::new() };
-        for (id, port) in self.ports.iter() {
-            let fibs = if are_in_all { all.clone() } else { vec![self.routes.fib_of(id)] };
-            for own in &port.addresses {
-                let mut set = |network, protocol, leads| {
-                    let mut facts = Facts::of(leads, network, protocol);
-                    facts.ifa = Some(own.address());
-                    facts.is_counted = self.routes.are_counted;
-                    facts.metrics.mtu = port.state.mtu.bytes().into();
-                    for fib in &fibs {
-                        self.routes.set(*fib, network, protocol, facts);
-                    }
-                };
-                // Nobody's address would take the place of the default route (`rt_ifa_addlocal`).
-                if !own.address().is_unspecified() {
-                    set(Network::host(own.address()), Protocol::Local, Way::Local);
-                }
-                // A network of one address has no link to lead to.
-                if own.network() != Network::host(own.address()) {
-                    set(own.network(), Protocol::Connected, Way::Link(id));
-                }
-                for nobody in ports::not_hosts(*own) {
-                    if port.directed_broadcast && own.broadcast().is_some_and(|broadcast| nobody == broadcast) {
-                        broadcasts.push((id, nobody));
-                        continue;
-                    }
-                    set(Network::host(nobody), Protocol::Local, Way::Broadcast);
-                }
-                if let Some(anycast) = ports::anycast(*own) {
-                    set(Network::host(anycast), Protocol::Local, Way::Anycast);
-                }
-            }
-        }
-        // RFC 2644: where it is asked for, all stations on the link are who has the network's broadcast.
-        for (port, broadcast) in broadcasts {
-            self.set_permanent(port, broadcast, MacAddr::BROADCAST);
-        }
     }
 
     pub(crate) fn set_permanent(&mut self, port: PortId, address: IpAddr, mac: MacAddr) {

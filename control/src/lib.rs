@@ -12,6 +12,7 @@
 //! The control thread around it is the only place with a clock. What is to happen later waits in [`timers`]; who follows what
 //! happens is told by [`events`].
 
+mod addresses;
 mod asker;
 mod callouts;
 mod cloning;

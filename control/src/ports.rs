@@ -140,6 +140,20 @@ impl Ports {
         self.get(id).expect("routes and neighbours name ports that are there")
     }
 
+    /// A port has one more address.
+    pub(crate) fn add_address(&mut self, id: PortId, own: InterfaceAddress) {
+        if let Some(port) = self.ports.get_mut(id.index()) {
+            port.addresses.push(own);
+        }
+    }
+
+    /// A port has an address no more.
+    pub(crate) fn remove_address(&mut self, id: PortId, own: InterfaceAddress) {
+        if let Some(port) = self.ports.get_mut(id.index()) {
+            port.addresses.retain(|other| *other != own);
+        }
+    }
+
     /// A port carries packets of this length from now on.
     pub(crate) fn set_mtu(&mut self, id: PortId, mtu: Mtu) {
         if let Some(port) = self.ports.get_mut(id.index()) {

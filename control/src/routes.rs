@@ -10,9 +10,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use boundary::{
-    Adjacency, Counted, CountedTables, ForwardingState, Mtu, NextHop, PortId, PortState, Publisher, Trash,
-};
+use boundary::{Adjacency, Counted, CountedTables, ForwardingState, Mtu, NextHop, PortId, PortState, Publisher, Trash};
 use control_api::{EntryCounts, Family, Network, RouteCounts, RouteFlags};
 use packet::ethernet::{EtherType, Header, MacAddr};
 

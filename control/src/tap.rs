@@ -19,6 +19,7 @@
 use std::fmt::Debug;
 
 use boundary::PortId;
+use control_api::InterfaceAddress;
 use packet::arp::{self, Arp};
 use packet::ethernet::{HEADER_LEN, Header};
 use packet::extension;
@@ -41,6 +42,13 @@ pub trait Kernel: Debug + Send {
 
     /// The name of the interface of `port`, and the namespace it is in, if that is not ours.
     fn interface(&self, port: PortId) -> Option<(&str, Option<&str>)>;
+
+    /// Gives the interface of `port` an address of the port's, or takes it away.
+    ///
+    /// # Errors
+    ///
+    /// Why the kernel does not do it, for a person.
+    fn set_address(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), String>;
 }
 
 /// The interfaces, and what crossed.
@@ -65,6 +73,11 @@ impl Taps {
         } else {
             counts.lost += 1;
         }
+    }
+
+    /// The interface of a port has one more of its addresses, or one less.
+    pub(crate) fn set_address(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), String> {
+        self.kernel.as_mut().map_or(Ok(()), |kernel| kernel.set_address(port, own, is_there))
     }
 
     fn take(&mut self) -> Option<PortId> {

@@ -127,6 +127,18 @@ impl Kernel for Taps {
         let tap = &self.interfaces.get(port.index())?.as_ref()?.tap;
         Some((&tap.ifname, tap.netns.as_deref()))
     }
+
+    fn set_address(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), String> {
+        let Some(Some(Interface { tap, device })) = self.interfaces.get(port.index()) else { return Ok(()) };
+        let set = || {
+            let done = if is_there { add(device, own) } else { remove(device, own) };
+            done.map_err(|error| TapError::Set { name: tap.ifname.clone(), what: own.to_string(), error })
+        };
+        inside(tap.netns.as_deref(), set).map_err(|error| match error {
+            TapError::Set { error, .. } => error.to_string(),
+            other => other.to_string(),
+        })
+    }
 }
 
 impl Drop for Taps {
@@ -143,9 +155,14 @@ impl Drop for Taps {
     }
 }
 
-/// Makes an interface, in its namespace. A thread enters that and ends there: nobody else is moved.
+/// Makes an interface, in its namespace.
 fn make(tap: &Tap, port: &Port, state: &PortState) -> Result<SyncDevice, TapError> {
-    let Some(netns) = &tap.netns else { return set_up(tap, port, state) };
+    inside(tap.netns.as_deref(), || set_up(tap, port, state))
+}
+
+/// Does something in a namespace. A thread enters that and ends there: nobody else is moved.
+fn inside<T: Send>(netns: Option<&str>, work: impl FnOnce() -> Result<T, TapError> + Send) -> Result<T, TapError> {
+    let Some(netns) = netns else { return work() };
     let enter = || {
         let namespace = File::open(Path::new("/run/netns").join(netns))?;
         move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), Some(LinkNameSpaceType::Network))?;
@@ -153,8 +170,8 @@ fn make(tap: &Tap, port: &Port, state: &PortState) -> Result<SyncDevice, TapErro
     };
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| {
-            enter().map_err(|error| TapError::Namespace { name: netns.clone(), error })?;
-            set_up(tap, port, state)
+            enter().map_err(|error| TapError::Namespace { name: netns.to_owned(), error })?;
+            work()
         });
         inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
@@ -192,6 +209,13 @@ fn add(device: &SyncDevice, own: InterfaceAddress) -> io::Result<()> {
         (std::net::IpAddr::V4(address), Network::V4(_)) => device.add_address_v4(address, own.len()),
         (std::net::IpAddr::V6(address), Network::V6(_)) => device.add_address_v6(address, own.len()),
         _mixed => unreachable!("an address and its network are of one family"),
+    }
+}
+
+fn remove(device: &SyncDevice, own: InterfaceAddress) -> io::Result<()> {
+    match own.address() {
+        std::net::IpAddr::V4(_) => device.remove_address(own.address()),
+        std::net::IpAddr::V6(address) => device.remove_address_v6(address, own.len()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use packet::ethernet::MacAddr;
 use serde::{Deserialize, Serialize};
 
+use crate::interface_address::InterfaceAddress;
 use crate::learnt::{PathMtu, Redirect};
 use crate::message::{RouteMessage, Verb};
 use crate::network::{Family, Network};
@@ -102,6 +103,23 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         permanent: bool,
     },
+    /// Gives a port one more address, until ferryd ends. Answered [`crate::Reply::Done`].
+    AddressAdd {
+        /// The address, with the length of its network.
+        address: InterfaceAddress,
+        /// The port.
+        dev: String,
+    },
+    /// Takes an address of a port away. Answered [`crate::Reply::Done`].
+    AddressDel {
+        /// The address.
+        address: IpAddr,
+        /// The length of its network, to be sure.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        len: Option<u8>,
+        /// The port.
+        dev: String,
+    },
     /// The ports. Answered [`crate::Reply::Ports`].
     PortShow {
         /// Only this one.
@@ -192,6 +210,8 @@ impl Request {
             | Self::RouteDel { .. }
             | Self::RouteBatch { .. }
             | Self::RouteFlush { .. }
+            | Self::AddressAdd { .. }
+            | Self::AddressDel { .. }
             | Self::PortSet { .. }
             | Self::NeighAdd { .. }
             | Self::NeighReplace { .. }
@@ -342,6 +362,14 @@ mod tests {
                     lladdr: MacAddr([2, 0, 0, 0, 0, 9]),
                 },
                 r#"{"command":"neigh_add","address":"192.0.2.9","dev":"left","lladdr":"02:00:00:00:00:09"}"#,
+            ),
+            (
+                Request::AddressAdd { address: "192.0.2.9/24".parse().unwrap(), dev: "left".to_owned() },
+                r#"{"command":"address_add","address":"192.0.2.9/24","dev":"left"}"#,
+            ),
+            (
+                Request::AddressDel { address: "192.0.2.9".parse().unwrap(), len: None, dev: "left".to_owned() },
+                r#"{"command":"address_del","address":"192.0.2.9","dev":"left"}"#,
             ),
             (Request::NeighFlush { dev: None, permanent: false }, r#"{"command":"neigh_flush"}"#),
             (

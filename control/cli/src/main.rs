@@ -7,6 +7,7 @@
 //! one line of standard output, an error too: `{"error":{"kind":...,"message":...}}`. Either way the exit code tells what
 //! happened ([`EXIT_CODES`]).
 
+mod address;
 mod context;
 mod drops;
 mod failure;
@@ -58,6 +59,9 @@ enum Noun {
     /// The neighbours on the ports' links.
     #[command(visible_alias = "neighbour")]
     Neigh(neigh::Neigh),
+    /// The ports' addresses: show, add, delete.
+    #[command(visible_alias = "addr")]
+    Address(address::Address),
     /// The ports and what went through them.
     Port(port::Port),
     /// Timers that delete routes: queues of them, and which routes are on one.
@@ -83,6 +87,7 @@ impl Noun {
         match self {
             Self::Route(route) => route.run(context),
             Self::Neigh(neigh) => neigh.run(context),
+            Self::Address(address) => address.run(context),
             Self::Port(port) => port.run(context),
             Self::Timer(timer) => timer.run(context),
             Self::Redirect(redirect) => redirect.run(context),

@@ -197,7 +197,6 @@ impl Events {
     }
 
     /// A port has another address, or one less; the routes that follow are told after, or before.
-    #[expect(dead_code, reason = "addresses come and go at run time in one of the next commits")]
     pub(crate) fn address(&self, kind: EventKind, port: PortId, address: InterfaceAddress) {
         self.emit(|events| RouteEvent {
             flags: RouteFlags::DONE,

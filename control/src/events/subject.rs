@@ -45,6 +45,8 @@ impl Subject {
             | Request::NeighReplace { .. }
             | Request::NeighDel { .. }
             | Request::NeighFlush { .. }
+            | Request::AddressAdd { .. }
+            | Request::AddressDel { .. }
             | Request::PortShow { .. }
             | Request::PortSet { .. }
             | Request::TimerList

@@ -77,10 +77,14 @@ impl Presence {
     }
 
     fn begin(&mut self, key: Key, own: Own) {
+        self.forget(key);
+        self.put(key, own);
+    }
+
+    fn forget(&mut self, key: Key) {
         if let Some((_, Some(deadline))) = self.own.remove(&key) {
             self.tasks.cancel(deadline);
         }
-        self.put(key, own);
     }
 
     fn put(&mut self, key: Key, own: Own) {
@@ -137,18 +141,32 @@ impl Control {
     fn appear(&mut self, port: PortId, turn: &mut Turn<'_>) {
         let info = self.ports.port(port);
         let mac = info.state.mac;
-        let probes = self.presence.settings(port).neighbours.duplicate_probes;
         let own: Vec<_> =
             info.addresses.iter().map(|own| own.address()).chain([info.state.link_local.into()]).collect();
         for address in own {
-            let probes = if address.is_ipv4() { 0 } else { probes };
-            // RFC 4862 section 5.4.2: not all at once, and within a second; a quarter of it is enough for few routers.
-            let wait = if probes == 0 { Duration::ZERO } else { Duration::from_millis(draw(address) / 4) };
-            self.presence.begin((address, port), Own::tentative(probes, turn.now + wait));
-            self.ports.set_usable(address, port, probes == 0);
+            self.try_address(port, address, turn.now);
         }
         self.presence.advertise(port, mac, turn.now);
         self.run_presence(turn);
+    }
+
+    /// An address is ours from now on: it is tried before it is used, and announced, as soon as anything is due.
+    pub(crate) fn try_address(&mut self, port: PortId, address: IpAddr, now: Timestamp) {
+        if !self.presence.has_begun {
+            return;
+        }
+        let probes = self.presence.settings(port).neighbours.duplicate_probes;
+        let probes = if address.is_ipv4() { 0 } else { probes };
+        // RFC 4862 section 5.4.2: not all at once, and within a second; a quarter of it is enough for few routers.
+        let wait = if probes == 0 { Duration::ZERO } else { Duration::from_millis(draw(address) / 4) };
+        self.presence.begin((address, port), Own::tentative(probes, now + wait));
+        self.ports.set_usable(address, port, probes == 0);
+    }
+
+    /// An address is ours no more.
+    pub(crate) fn leave_address(&mut self, port: PortId, address: IpAddr) {
+        self.presence.forget((address, port));
+        self.ports.set_usable(address, port, true);
     }
 
     /// Does what is due.

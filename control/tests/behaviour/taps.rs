@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use boundary::{PortId, PuntReason};
 use control::{Kernel, Setup};
-use control_api::{Reply, Request, TapCounts};
+use control_api::{InterfaceAddress, Reply, Request, TapCounts};
 use packet::arp::Arp;
 use packet::ethernet::{EtherType, Header, MacAddr};
 use packet::icmpv6::Between;
@@ -25,6 +25,10 @@ struct Crossing {
 }
 
 impl Kernel for Wires {
+    fn set_address(&mut self, _port: PortId, _own: InterfaceAddress, _is_there: bool) -> Result<(), String> {
+        Ok(())
+    }
+
     fn give(&mut self, port: PortId, frame: &[u8]) -> bool {
         let mut crossing = self.0.lock().unwrap();
         crossing.given.push((port, frame.to_vec()));

@@ -6,6 +6,7 @@
 //! ```
 //! The gateways are known, so that workers tell them apart.
 
+mod addresses;
 mod cloning;
 mod concurrency;
 mod deletion;

@@ -43,6 +43,7 @@ fn named_tables() -> Scene {
         target: config::Target::Blackhole,
         weight: 1,
         fib: of_route,
+        count: None,
     };
     let port_fibs = vec![0, of_port, 0];
     Scene::with(Setup { fibs: Fibs::default(), port_fibs, routes: vec![route], ..setup() })
