@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 use boundary::punt::Sample;
 use boundary::{DropReason, PortId, Punt, PuntReason, Tally, Verdict, Vlan, WorkerEnd, punt};
 
-use crate::burst::forward_burst;
+use crate::burst::{Lookup, StateTables, forward_burst_by};
 use crate::ledger::Ledger;
 use crate::port::{BURST, Burst, Frame, Port};
 use crate::vlan::{self, Vlans};
@@ -49,7 +49,13 @@ impl<P: Port> Worker<P> {
     /// One turn: every queue of every port is polled once, and every frame leaves before the turn ends.
     ///
     /// Returns how many frames came in or were originated; zero is a turn in which nothing happened.
+    #[inline]
     pub fn turn(&mut self) -> usize {
+        self.turn_by(&mut StateTables)
+    }
+
+    /// [`Worker::turn`] with destinations looked up elsewhere: what other tables cost in this place is measured so.
+    pub fn turn_by(&mut self, lookup: &mut impl Lookup) -> usize {
         let state = self.end.state.pin();
         let mut handled = 0;
         for ingress in port_ids(self.ports.len()) {
@@ -64,7 +70,7 @@ impl<P: Port> Worker<P> {
                 self.end.tally.received(ingress, queue, self.arrived.len(), bytes_of(&self.arrived));
                 let mut port = ingress;
                 loop {
-                    forward_burst(state, port, &mut self.arrived, &mut self.verdicts);
+                    forward_burst_by(lookup, state, port, &mut self.arrived, &mut self.verdicts);
                     self.ledger.note(state, port, &self.arrived, &self.verdicts);
                     part(
                         port,
