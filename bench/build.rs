@@ -1,4 +1,4 @@
-//! Compiles the calls to DPDK's own tables that `lpm-report` compares with, and tells `instruction-count` its compiler.
+//! Compiles the calls to DPDK's own tables that are compared with, and tells `instruction-count` its compiler.
 
 use std::process::Command;
 
@@ -28,4 +28,4 @@ fn main() {
     }
 }
 
-const SHIM: &str = "src/bin/lpm-report/peers.c";
+const SHIM: &str = "src/peers.c";

@@ -1,40 +1,68 @@
 //! Numbers without a pattern, the same in every run, and the addresses made of them.
 
+#![expect(clippy::cast_possible_truncation, reason = "places in lists that are in memory")]
+
 use lpm::Address;
 
-use crate::engines::{Keys, Route};
+use crate::routes::Route;
 
 /// Splitmix64.
-pub(crate) struct Noise(pub(crate) u64);
+#[derive(Debug)]
+pub struct Noise(pub u64);
 
 impl Noise {
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number.
+    #[expect(clippy::should_implement_trait, reason = "there is always one")]
+    pub fn next(&mut self) -> u64 {
         let number = mixed(self.0);
         self.0 = self.0.wrapping_add(STEP);
         number
     }
 
-    pub(crate) fn next_wide(&mut self) -> u128 {
+    /// The next number, twice as wide.
+    pub fn next_wide(&mut self) -> u128 {
         u128::from(self.next()) << 64 | u128::from(self.next())
     }
 
     /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 }
 
 /// One step of splitmix64: a number that has nothing to do with `number`.
-pub(crate) fn mixed(number: u64) -> u64 {
+pub fn mixed(number: u64) -> u64 {
     let number = number.wrapping_add(STEP);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
 }
 
+/// Addresses to look up, in each form an engine may want.
+#[derive(Debug, Clone)]
+pub struct Keys<A> {
+    /// As they are.
+    pub addresses: Vec<A>,
+    /// IPv4 addresses in the order of this machine; empty for IPv6.
+    pub numbers: Vec<u32>,
+    /// IPv6 addresses in network order; empty for IPv4.
+    pub octets: Vec<[u8; 16]>,
+}
+
+impl<A: Address> Keys<A> {
+    /// Of these addresses.
+    #[expect(clippy::cast_possible_truncation, reason = "an IPv4 address has 32 bits")]
+    pub fn new(addresses: Vec<A>) -> Self {
+        let numbers = addresses.iter().filter(|_| A::BITS == 32).map(|address| address.to_number() as u32).collect();
+        let octets =
+            addresses.iter().filter(|_| A::BITS == 128).map(|address| address.to_number().to_be_bytes()).collect();
+        Self { addresses, numbers, octets }
+    }
+}
+
 /// Which addresses are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Workload {
+pub enum Workload {
     /// Any address; for IPv6, any in 2000::/3.
     Uniform,
     /// A route, each as likely, and any address in it.
@@ -46,10 +74,11 @@ pub(crate) enum Workload {
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 4] = [Self::Uniform, Self::InsidePrefixes, Self::ZipfMillion, Self::ZipfFew];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Uniform, Self::InsidePrefixes, Self::ZipfMillion, Self::ZipfFew];
 
     /// Its name in the report.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Uniform => "uniform",
             Self::InsidePrefixes => "inside prefixes",
@@ -59,7 +88,7 @@ impl Workload {
     }
 
     /// A million addresses.
-    pub(crate) fn keys<A: Address>(self, routes: &[Route<A>]) -> Keys<A> {
+    pub fn keys<A: Address>(self, routes: &[Route<A>]) -> Keys<A> {
         let mut noise = Noise(self as u64 + 17);
         let inside = |noise: &mut Noise| {
             let prefix = routes[noise.below(routes.len())].prefix;
@@ -76,15 +105,15 @@ impl Workload {
             Self::ZipfMillion | Self::ZipfFew => {
                 let count = if self == Self::ZipfFew { 16 << 10 } else { 1 << 20 };
                 let flows: Vec<A> = (0..count).map(|_| inside(&mut noise)).collect();
-                zipf(count, &mut noise).into_iter().map(|flow| flows[flow]).collect()
+                zipf(count, KEYS, &mut noise).into_iter().map(|flow| flows[flow]).collect()
             }
         };
         Keys::new(addresses)
     }
 }
 
-/// Draws [`KEYS`] of `count`, the n-th with a weight of 1/n.
-fn zipf(count: usize, noise: &mut Noise) -> Vec<usize> {
+/// Draws `draws` of `count`, the n-th with a weight of 1/n.
+pub fn zipf(count: usize, draws: usize, noise: &mut Noise) -> Vec<usize> {
     let mut sum = 0.0;
     let weights = (1..=count).map(|n| {
         sum += 1.0 / n as f64;
@@ -95,7 +124,7 @@ fn zipf(count: usize, noise: &mut Noise) -> Vec<usize> {
         let point = (noise.next() >> 11) as f64 / (1_u64 << 53) as f64 * sum_of(&up_to);
         up_to.partition_point(|weight| *weight < point).min(count - 1)
     };
-    (0..KEYS).map(|_| draw(noise)).collect()
+    (0..draws).map(|_| draw(noise)).collect()
 }
 
 fn sum_of(up_to: &[f64]) -> f64 {
@@ -105,4 +134,4 @@ fn sum_of(up_to: &[f64]) -> f64 {
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Addresses to a sample.
-pub(crate) const KEYS: usize = 1 << 20;
+pub const KEYS: usize = 1 << 20;

@@ -6,20 +6,24 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ptr::NonNull;
 
-use lpm::Prefix;
+use lpm::{NextHopId, Prefix};
 
-use crate::engines::{Engine, Keys, LARGEST_BURST, Route};
+use crate::routes::Route;
 
 /// Proof that the EAL has started.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Dpdk(());
+pub struct Dpdk(());
 
 impl Dpdk {
     /// Starts the EAL, once per process, with large pages if enough of them are free; says if not.
-    pub(crate) fn start() -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// In words: what DPDK refuses.
+    pub fn start() -> Result<Self, String> {
         let pages = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
         let free: usize = std::fs::read_to_string(pages).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        let mut arguments = vec!["lpm-report", "--no-pci", "--no-telemetry", "--log-level=3", "-l", "0"];
+        let mut arguments = vec!["bench", "--no-pci", "--no-telemetry", "--log-level=3", "-l", "0"];
         arguments.push("--force-max-simd-bitwidth=512");
         if free < PAGES_WANTED {
             eprintln!(
@@ -42,25 +46,31 @@ impl Dpdk {
     }
 
     /// Bytes in use in DPDK's heaps.
-    pub(crate) fn heap_bytes(self) -> usize {
+    pub fn heap_bytes(self) -> usize {
         // SAFETY: the EAL has started.
         unsafe { peer_heap_bytes() }.try_into().unwrap_or(usize::MAX)
     }
 }
 
 /// The kinds of tables there are, each with what it takes to call it.
-pub(crate) enum Kind {
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
     /// `rte_fib` DIR24_8, with next hops of 2 or 4 bytes.
     Fib {
+        /// Of a next hop.
         bytes: c_int,
     },
+    /// `rte_fib6` with next hops of 4 bytes.
     Fib6,
+    /// `rte_lpm`.
     Lpm,
+    /// `rte_lpm6`.
     Lpm6,
 }
 
 /// A table of DPDK's.
-pub(crate) struct Table {
+#[derive(Debug)]
+pub struct Table {
     name: &'static str,
     kind: Kind,
     table: NonNull<c_void>,
@@ -71,13 +81,11 @@ pub(crate) struct Table {
 
 impl Table {
     /// An empty table for `routes` routes, with `groups` groups of second-level entries.
-    pub(crate) fn new(
-        _started: Dpdk,
-        name: &'static str,
-        kind: Kind,
-        routes: usize,
-        groups: u32,
-    ) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// In words: what DPDK refuses.
+    pub fn new(_started: Dpdk, name: &'static str, kind: Kind, routes: usize, groups: u32) -> Result<Self, String> {
         let routes = u32::try_from(routes).map_err(|_| "too many routes for DPDK".to_owned())?;
         let table = match kind {
             // SAFETY: the EAL has started, here and in the other arms.
@@ -105,7 +113,7 @@ impl Table {
     }
 
     /// Adds a route; zero is success.
-    pub(crate) fn add4(&mut self, prefix: Prefix<Ipv4Addr>, hop: u32) -> c_int {
+    pub fn add4(&mut self, prefix: Prefix<Ipv4Addr>, hop: u32) -> c_int {
         let ip = u32::from(prefix.address());
         match self.kind {
             // SAFETY: a live table of this kind.
@@ -117,14 +125,14 @@ impl Table {
     }
 
     /// Deletes a route of an `rte_fib`.
-    pub(crate) fn delete4(&mut self, prefix: Prefix<Ipv4Addr>) -> c_int {
+    pub fn delete4(&mut self, prefix: Prefix<Ipv4Addr>) -> c_int {
         assert!(matches!(self.kind, Kind::Fib { .. }));
         // SAFETY: a live table of this kind.
         unsafe { peer_fib_delete(self.table.as_ptr(), prefix.address().into(), prefix.len()) }
     }
 
     /// Adds a route; zero is success.
-    pub(crate) fn add6(&mut self, prefix: Prefix<Ipv6Addr>, hop: u32) -> c_int {
+    pub fn add6(&mut self, prefix: Prefix<Ipv6Addr>, hop: u32) -> c_int {
         let ip = prefix.address().octets();
         match self.kind {
             // SAFETY: a live table of this kind, and sixteen bytes.
@@ -136,18 +144,18 @@ impl Table {
     }
 
     /// Adds all routes; says how many were refused.
-    pub(crate) fn fill4(&mut self, routes: &[Route<Ipv4Addr>]) -> usize {
+    pub fn fill4(&mut self, routes: &[Route<Ipv4Addr>]) -> usize {
         routes.iter().filter(|route| self.add4(route.prefix, route.word()) != 0).count()
     }
 
     /// Adds all routes; says how many were refused.
-    pub(crate) fn fill6(&mut self, routes: &[Route<Ipv6Addr>]) -> usize {
+    pub fn fill6(&mut self, routes: &[Route<Ipv6Addr>]) -> usize {
         routes.iter().filter(|route| self.add6(route.prefix, route.word()) != 0).count()
     }
 
     /// Looks up a burst of IPv4 addresses, given as numbers; the answers stay inside.
     #[inline]
-    pub(crate) fn lookup4(&mut self, numbers: &[u32]) {
+    pub fn lookup4(&mut self, numbers: &[u32]) {
         let n = count(numbers.len());
         match self.kind {
             // SAFETY: a live table of this kind, `n` addresses, and room for as many answers.
@@ -162,8 +170,9 @@ impl Table {
         }
     }
 
+    /// The same of IPv6 addresses, in network order.
     #[inline]
-    fn lookup6(&mut self, addresses: &[[u8; 16]]) {
+    pub fn lookup6(&mut self, addresses: &[[u8; 16]]) {
         let n = count(addresses.len());
         match self.kind {
             // SAFETY: a live table of this kind, `n` addresses, and room for as many answers.
@@ -178,9 +187,27 @@ impl Table {
         }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The first `n` answers of the last lookup, as next hops.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they went in as words")]
+    pub fn answers(&self, n: usize, next_hops: &mut [Option<NextHopId>]) {
+        let hop = |word: u32| word.checked_sub(1).map(NextHopId::new);
+        let places = next_hops[..n].iter_mut();
+        match self.kind {
+            Kind::Fib { .. } | Kind::Fib6 => places.zip(&self.wide).for_each(|(next, wide)| *next = hop(*wide as u32)),
+            Kind::Lpm => places.zip(&self.words).for_each(|(next, word)| *next = hop(*word)),
+            Kind::Lpm6 => places.zip(&self.signed).for_each(|(next, word)| *next = hop((*word).max(0) as u32)),
+        }
+    }
+
     /// The answers of the last lookup, as words.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they went in as words")]
-    fn take_answers(&self, n: usize, words: &mut Vec<u32>) {
+    pub fn take_answers(&self, n: usize, words: &mut Vec<u32>) {
         match self.kind {
             Kind::Fib { .. } | Kind::Fib6 => words.extend(self.wide[..n].iter().map(|hop| *hop as u32)),
             Kind::Lpm => words.extend(&self.words[..n]),
@@ -209,47 +236,8 @@ impl Drop for Table {
     }
 }
 
-impl Engine<Ipv4Addr> for Table {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn sweep(&mut self, keys: &Keys<Ipv4Addr>, burst: usize) {
-        for numbers in keys.numbers.chunks(burst) {
-            self.lookup4(numbers);
-        }
-    }
-
-    fn answers(&mut self, keys: &Keys<Ipv4Addr>) -> Vec<u32> {
-        let mut words = Vec::with_capacity(keys.numbers.len());
-        for numbers in keys.numbers.chunks(64) {
-            self.lookup4(numbers);
-            self.take_answers(numbers.len(), &mut words);
-        }
-        words
-    }
-}
-
-impl Engine<Ipv6Addr> for Table {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn sweep(&mut self, keys: &Keys<Ipv6Addr>, burst: usize) {
-        for addresses in keys.octets.chunks(burst) {
-            self.lookup6(addresses);
-        }
-    }
-
-    fn answers(&mut self, keys: &Keys<Ipv6Addr>) -> Vec<u32> {
-        let mut words = Vec::with_capacity(keys.octets.len());
-        for addresses in keys.octets.chunks(64) {
-            self.lookup6(addresses);
-            self.take_answers(addresses.len(), &mut words);
-        }
-        words
-    }
-}
+/// Most addresses in a burst.
+pub const LARGEST_BURST: usize = 256;
 
 /// Large pages that all of the report's tables take at most at one time.
 const PAGES_WANTED: usize = 1200;

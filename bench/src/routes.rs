@@ -1,30 +1,59 @@
 //! The routes to measure with: from a file of prefixes, or made up with the lengths of a real table.
 
+#![expect(clippy::cast_possible_truncation, reason = "hashes are cut to what is wanted of them")]
+
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use bench::prefixes::Prefixes;
 use lpm::{Address, NextHopId, Prefix};
 
-use crate::engines::Route;
 use crate::noise::{Noise, mixed};
+use crate::prefixes::Prefixes;
 
 /// The routes of both families, in the order of their prefixes.
-pub(crate) struct Routes {
-    pub(crate) v4: Vec<Route<Ipv4Addr>>,
-    pub(crate) v6: Vec<Route<Ipv6Addr>>,
+#[derive(Debug, Clone)]
+pub struct Routes {
+    /// Those of IPv4.
+    pub v4: Vec<Route<Ipv4Addr>>,
+    /// Those of IPv6.
+    pub v6: Vec<Route<Ipv6Addr>>,
+}
+
+/// A route, as all engines get it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route<A: Address> {
+    /// Where it is for.
+    pub prefix: Prefix<A>,
+    /// Where it leads.
+    pub hop: NextHopId,
+}
+
+impl<A: Address> Route<A> {
+    /// The next hop as the other engines get it: zero is "no route".
+    pub fn word(self) -> u32 {
+        word(Some(self.hop))
+    }
+}
+
+/// An answer as a word: zero is "no route".
+pub fn word(answer: Option<NextHopId>) -> u32 {
+    answer.map_or(0, |hop| u32::try_from(hop.index() + 1).expect("a next hop has 31 bits"))
 }
 
 impl Routes {
     /// Reads one prefix per line, from plain or gzipped text.
-    pub(crate) fn read(path: &Path, next_hops: u32) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// In words: what could not be read, and where.
+    pub fn read(path: &Path, next_hops: u32) -> Result<Self, String> {
         let Prefixes { v4, v6 } = Prefixes::read(path)?;
         Ok(Self { v4: with_hops(v4, next_hops), v6: with_hops(v6, next_hops) })
     }
 
     /// As many routes of each length as in a full table of 2024, most of the longer ones near each other.
-    pub(crate) fn made_up(next_hops: u32) -> Self {
+    pub fn made_up(next_hops: u32) -> Self {
         let v4 = made_up::<Ipv4Addr>(LENGTHS_V4, 0x0100_0000, 0xdfff_ffff);
         let v6 = made_up::<Ipv6Addr>(LENGTHS_V6, 0x2001 << 112, (0x2a10 << 112) - 1);
         Self { v4: with_hops(v4, next_hops), v6: with_hops(v6, next_hops) }

@@ -1,7 +1,7 @@
 //! What happens to a packet: receive, classify, look up, rewrite, transmit.
 //!
 //! ```text
-//! receive -> classify: transit | punt | drop
+//! receive -> plain? else classify: transit | punt | drop
 //!         -> look up all destinations of the burst at once
 //!         -> next hop -> TTL, MTU -> rewrite in place
 //!         -> one queue per port out -> transmit; what finds no room is counted and freed

@@ -52,6 +52,15 @@ impl Contestant {
         measured
     }
 
+    /// Lets testpmd forward in this mode from now on.
+    pub(crate) fn set_mode(&mut self, mode: &str) -> Result<(), String> {
+        self.forwarding(|contestant| {
+            contestant.say(&format!("stop\nset fwd {mode}\nstart\n"))?;
+            // When it stops it tells what it has received since it was started: on each port, and on both.
+            (0..3).try_for_each(|_line| contestant.testpmd_port().map(drop))
+        })
+    }
+
     /// Packets it has received on all its ports since it was started.
     pub(crate) fn packets(&mut self) -> Result<u64, String> {
         match self.dialect {

@@ -1,251 +1,238 @@
-//! Forwarding on one core: ferry's worker against `dpdk-testpmd` in mac mode, on the same vdevs.
+//! Forwarding on one core: what a packet costs ferry's worker, stage by stage, and beside `dpdk-testpmd` on the same ports.
 //!
-//! testpmd's mac mode swaps in two MAC addresses and does no IP work at all; ferry does all of RFC 1812's. Each figure is
-//! a ratio of packets per second from slices of half a second that take turns, over fresh instances of both programs,
-//! because an instance has luck of its own. Absolute figures depend on the machine's phase and are shown for orientation.
+//! Over ports in memory the worker runs in this process, with its own tables or with DPDK's in their place, and every stage
+//! of a burst is timed. Over `net_null` and `net_pcap` it runs in a process of its own beside testpmd, whose modes do no IP
+//! work at all: `io` hands frames on, `mac` also writes two addresses. Whatever is compared takes turns in short slices,
+//! because the machine has phases; ports' contestants are several fresh instances, because each has luck of its own.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+pub(crate) mod beside;
+pub(crate) mod matrix;
+mod memory;
+mod show;
+pub(crate) mod traffic;
 
-use clap::Args;
-use packet::ethernet::{EtherType, Header, MacAddr};
-use packet::{ipv4, ipv6};
-use pcaps::CaptureWriter;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use bench::peers::{Dpdk, Kind, Table};
+use bench::routes::Routes;
+use clap::{Args, ValueEnum};
+use core_affinity::CoreId;
+use indicatif::{ProgressBar, ProgressStyle};
+use packet::ethernet::MacAddr;
 use serde::Serialize;
 
-use crate::contestant::{Contestant, Dialect};
+use self::beside::Beside;
+use self::matrix::{Cell, Source};
+use self::memory::{Bench, Cost, Engine, Peer};
+use self::traffic::STATION;
 
 /// Options of `ferry-bench forward`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Fresh pairs of processes for each workload.
+    /// What to measure of all that can be, by words with commas between them, such as `memory,full,ipv4`: sources
+    /// memory, null, pcap; tables one-route, full; families ipv4, ipv6, mixed; flows 1, zipf, 10k, 100k, 1m; sizes 64, imix,
+    /// 1518. Each kind of word leaves the others as they are; `--only ""` is all of it, and without this there is a quick
+    /// choice.
+    #[arg(long)]
+    only: Option<String>,
+    /// The full table: prefixes, one a line, gzipped or not. Without it, one is made up.
+    #[arg(long)]
+    routes: Option<PathBuf>,
+    /// What looks up, over ports in memory.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [EngineName::Ferry])]
+    engines: Vec<EngineName>,
+    /// Samples of a million packets for each engine, over ports in memory.
+    #[arg(long, default_value_t = 9)]
+    samples: usize,
+    /// Fresh pairs of processes, over ports of DPDK.
     #[arg(long, default_value_t = 5)]
     instances: usize,
-    /// Slices each of a pair gets.
-    #[arg(long, default_value_t = 6)]
+    /// Slices each contestant of a pair gets.
+    #[arg(long, default_value_t = 3)]
     slices: usize,
-    /// The core both forward on.
+    /// The core that forwards.
     #[arg(long, default_value_t = 0)]
     core: usize,
-    /// Prints one JSON object instead of a table.
+    /// Prints one JSON object instead of tables.
     #[arg(long)]
     json: bool,
+    /// Draws pictures into this folder.
+    #[arg(long)]
+    plot: Option<PathBuf>,
 }
 
-/// What comes in, and what ferry makes of it.
-#[derive(Debug, Clone, Copy)]
-enum Workload {
-    /// `net_null` copies zeros into frames: no IP, so ferry receives, classifies and drops. Not forwarding, but a floor.
-    Null,
-    /// `net_pcap` repeats 32 frames of 60 bytes to one IPv4 destination.
-    Ipv4,
-    /// The same in IPv6, in frames of 62 bytes.
-    Ipv6,
+/// What can look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum EngineName {
+    /// The compressed radix.
+    Ferry,
+    /// `rte_fib` with next hops of 4 bytes, and `rte_fib6`.
+    RteFib,
+    /// `rte_lpm` and `rte_lpm6`; filling them takes a minute.
+    RteLpm,
 }
 
-const WORKLOADS: [Workload; 3] = [Workload::Null, Workload::Ipv4, Workload::Ipv6];
-
-impl Workload {
-    fn name(self) -> &'static str {
+impl EngineName {
+    fn word(self) -> &'static str {
         match self {
-            Self::Null => "net_null copy, received and dropped",
-            Self::Ipv4 => "net_pcap infinite_rx, IPv4, forwarded",
-            Self::Ipv6 => "net_pcap infinite_rx, IPv6, forwarded",
+            Self::Ferry => "ferry",
+            Self::RteFib => "rte_fib",
+            Self::RteLpm => "rte_lpm",
         }
-    }
-
-    /// The two vdevs; what they replay stands in `folder`.
-    fn vdevs(self, folder: &Path) -> Result<[String; 2], String> {
-        let name = match self {
-            Self::Null => return Ok([0, 1].map(|port| format!("net_null{port},copy=1"))),
-            Self::Ipv4 => "ipv4.pcap",
-            Self::Ipv6 => "ipv6.pcap",
-        };
-        let path = folder.join(name);
-        let mut writer = CaptureWriter::create(&path).map_err(|error| error.to_string())?;
-        let frame = self.frame();
-        for _repeat in 0..32 {
-            writer.write(Duration::ZERO, 0, &frame).map_err(|error| error.to_string())?;
-        }
-        writer.finish().map_err(|error| error.to_string())?;
-        Ok([0, 1].map(|port| format!("net_pcap{port},rx_pcap={},infinite_rx=1", path.display())))
-    }
-
-    /// One frame to a destination that the worker's only route covers.
-    fn frame(self) -> Vec<u8> {
-        let (ether_type, ip) = match self {
-            Self::Null => unreachable!("net_null makes its own frames"),
-            Self::Ipv4 => {
-                let header = ipv4::Builder {
-                    source: [192, 0, 2, 10].into(),
-                    destination: [198, 18, 0, 1].into(),
-                    protocol: 17,
-                    ttl: 64,
-                    tos: 0,
-                    identification: 0,
-                    dont_fragment: true,
-                };
-                (EtherType::IPV4, header.header(26).expect("a short packet").to_vec())
-            }
-            Self::Ipv6 => {
-                let header = ipv6::Builder {
-                    source: "2001:db8:1::10".parse().expect("an address"),
-                    destination: "2001:db8:18::1".parse().expect("an address"),
-                    next_header: 17,
-                    hop_limit: 64,
-                };
-                (EtherType::IPV6, header.header(8).expect("a short packet").to_vec())
-            }
-        };
-        let stations =
-            Header { destination: MacAddr([2, 0, 0, 0, 0, 1]), source: MacAddr([2, 0, 0, 0, 0, 9]), ether_type };
-        let payload = if matches!(self, Self::Ipv4) { 26 } else { 8 };
-        [&stations.to_bytes()[..], &ip, &vec![0; payload]].concat()
     }
 }
 
-/// One row of the report.
+/// All that was measured.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    /// Cycles a second of the time stamp counter, in which all cycles here are counted.
+    hertz: f64,
+    /// Whether testpmd and ferry had large pages.
+    large_pages: bool,
+    memory: Vec<InMemory>,
+    ports: Vec<Beside>,
+}
+
+/// A worker over ports in memory.
 #[derive(Debug, Serialize)]
-struct Figure {
-    workload: &'static str,
-    /// Packets per second of ferry over those of testpmd: the median over all slices.
-    ratio: f64,
-    ratio_low: f64,
-    ratio_high: f64,
-    /// Medians, in million packets per second, both ports together.
-    ferry_mpps: f64,
-    testpmd_mpps: f64,
-    /// Of the time stamp counter.
-    ferry_cycles: f64,
-    testpmd_cycles: f64,
+struct InMemory {
+    #[serde(flatten)]
+    cell: Cell,
+    engine: EngineName,
+    /// Medians, in cycles per packet.
+    cycles: Cost,
+    nanoseconds: f64,
 }
 
-/// Measures every workload and prints the table, or JSON.
+/// Measures the cells chosen, and prints what came out.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let folder = tempfile::tempdir().map_err(|error| format!("no folder for captures: {error}"))?;
-    let hertz = dpdk_cycles_per_second();
-    let mut figures = Vec::new();
-    for workload in WORKLOADS {
-        eprintln!("{}: {} instances of {} slices", workload.name(), options.instances, options.slices);
-        figures.push(measure(workload, options, folder.path(), hertz)?);
+    let cells = match &options.only {
+        Some(only) => matrix::chosen(only)?,
+        None => matrix::quick(),
+    };
+    let routes = match &options.routes {
+        Some(path) => Routes::read(path, traffic::HOPS)?,
+        None => Routes::made_up(traffic::HOPS),
+    };
+    let bar = ProgressBar::new(cells.len() as u64);
+    let style = ProgressStyle::with_template("{msg:34} [{bar:30}] {pos}/{len}, {eta} left");
+    bar.set_style(style.unwrap_or_else(|_wrong| ProgressStyle::default_bar()));
+    let mut report =
+        Report { hertz: beside::hertz(), large_pages: beside::large_pages_are_free(), ..Report::default() };
+    // The processes of the ports first: the tables of DPDK's that are measured in memory leave no large pages for them.
+    for cell in cells.iter().filter(|cell| cell.source != Source::Memory) {
+        bar.set_message(cell.to_string());
+        report.ports.push(beside::measure(*cell, options, &routes, report.hertz)?);
+        bar.inc(1);
+    }
+    let in_memory: Vec<Cell> = cells.into_iter().filter(|cell| cell.source == Source::Memory).collect();
+    if !in_memory.is_empty() {
+        core_affinity::set_for_current(CoreId { id: options.core });
+        let mut peers = peers(options, &in_memory, &routes)?;
+        for cell in in_memory {
+            bar.set_message(cell.to_string());
+            measure_in_memory(cell, options.samples, &mut peers, &routes, &mut report)?;
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    if let Some(folder) = &options.plot {
+        show::plot(folder, &report)?;
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())?);
-        return Ok(());
-    }
-    println!(
-        "{:<40} {:>7} {:>15} {:>12} {:>12} {:>14}",
-        "workload", "ratio", "q10-q90", "ferry Mpps", "testpmd", "cycles/packet"
-    );
-    for figure in figures {
-        println!(
-            "{:<40} {:>7.2} {:>15} {:>12.1} {:>12.1} {:>14}",
-            figure.workload,
-            figure.ratio,
-            format!("{:.2}-{:.2}", figure.ratio_low, figure.ratio_high),
-            figure.ferry_mpps,
-            figure.testpmd_mpps,
-            format!("{:.0} vs {:.0}", figure.ferry_cycles, figure.testpmd_cycles),
-        );
+        println!("{}", serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?);
+    } else {
+        show::tables(&report);
     }
     Ok(())
 }
 
-fn measure(workload: Workload, options: &Options, folder: &Path, hertz: f64) -> Result<Figure, String> {
-    let vdevs = workload.vdevs(folder)?;
-    let (mut ratios, mut ferry_rates, mut testpmd_rates) = (Vec::new(), Vec::new(), Vec::new());
-    for _instance in 0..options.instances {
-        let mut ferry = Contestant::start(ferry_worker(&vdevs, options.core)?, Dialect::Ferry)?;
-        let mut testpmd = Contestant::start(testpmd(&vdevs, options.core), Dialect::Testpmd)?;
-        for _slice in 0..options.slices {
-            let (ours, theirs) = (rate(&mut ferry)?, rate(&mut testpmd)?);
-            ratios.push(ours / theirs);
-            ferry_rates.push(ours);
-            testpmd_rates.push(theirs);
+/// The engines asked for, each with both tables it needs.
+type Engines = Vec<(EngineName, matrix::Routes, Engine)>;
+
+fn peers(options: &Options, cells: &[Cell], routes: &Routes) -> Result<Engines, String> {
+    let mut engines: Engines = Vec::new();
+    let mut started = None;
+    for name in &options.engines {
+        for which in matrix::Routes::ALL.iter().copied().filter(|which| cells.iter().any(|cell| cell.routes == *which))
+        {
+            let engine = match name {
+                EngineName::Ferry => Engine::Ferry,
+                EngineName::RteFib | EngineName::RteLpm => {
+                    let dpdk = match started {
+                        Some(dpdk) => dpdk,
+                        None => *started.insert(Dpdk::start()?),
+                    };
+                    Engine::Peer(Box::new(peer(dpdk, *name, which, routes)?))
+                }
+            };
+            engines.push((*name, which, engine));
         }
     }
-    let (ours, theirs) = (quantile(&mut ferry_rates, 0.5), quantile(&mut testpmd_rates, 0.5));
-    Ok(Figure {
-        workload: workload.name(),
-        ratio: quantile(&mut ratios, 0.5),
-        ratio_low: quantile(&mut ratios, 0.1),
-        ratio_high: quantile(&mut ratios, 0.9),
-        ferry_mpps: ours / 1e6,
-        testpmd_mpps: theirs / 1e6,
-        ferry_cycles: hertz / ours,
-        testpmd_cycles: hertz / theirs,
-    })
+    Ok(engines)
 }
 
-/// Packets per second over one slice, after a moment to get warm again.
-fn rate(contestant: &mut Contestant) -> Result<f64, String> {
-    contestant.forwarding(|contestant| {
-        sleep(WARM_UP);
-        let (started, before) = (Instant::now(), contestant.packets()?);
-        sleep(SLICE);
-        let (ended, after) = (Instant::now(), contestant.packets()?);
-        #[expect(clippy::cast_precision_loss, reason = "a slice has far fewer than 2^52 packets")]
-        let packets = (after - before) as f64;
-        Ok(packets / (ended - started).as_secs_f64())
-    })
-}
-
-const WARM_UP: Duration = Duration::from_millis(100);
-const SLICE: Duration = Duration::from_millis(500);
-
-/// This program again, as a worker.
-fn ferry_worker(vdevs: &[String], core: usize) -> Result<Command, String> {
-    let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-    let mut command = Command::new(this);
-    command.arg("worker").arg("--core").arg(core.to_string());
-    for vdev in vdevs {
-        command.arg("--vdev").arg(vdev);
-    }
-    Ok(command)
-}
-
-/// testpmd with its commands on another core, and the memory ferry would choose.
-fn testpmd(vdevs: &[String], core: usize) -> Command {
-    let commands = usize::from(core == 0);
-    let mut command = Command::new("stdbuf");
-    command.args(["-oL", "dpdk-testpmd", "--lcores", &format!("0@{commands},1@{core}"), "--no-pci", "--no-telemetry"]);
-    match hugepages_are_free() {
-        true => command.args(["--in-memory", "-m", "256"]),
-        false => command.args(["--no-huge", "-m", "512", &format!("--file-prefix=bench{}", std::process::id())]),
+fn peer(dpdk: Dpdk, name: EngineName, which: matrix::Routes, routes: &Routes) -> Result<Peer, String> {
+    let (kinds, words) = match name {
+        EngineName::RteLpm => ([Kind::Lpm, Kind::Lpm6], ["rte_lpm", "rte_lpm6"]),
+        EngineName::Ferry | EngineName::RteFib => ([Kind::Fib { bytes: 4 }, Kind::Fib6], ["rte_fib", "rte_fib6"]),
     };
-    for vdev in vdevs {
-        command.arg("--vdev").arg(vdev);
+    let [kind4, kind6] = kinds;
+    let full = which == matrix::Routes::Full;
+    let groups6 = if full { if name == EngineName::RteLpm { 131_072 } else { 400_000 } } else { 1024 };
+    let mut v4 = Table::new(dpdk, words[0], kind4, routes.v4.len() + 1000, 16 << 10)?;
+    let mut v6 = Table::new(dpdk, words[1], kind6, routes.v6.len() + 1000, groups6)?;
+    // As in the state: the second family's next hops come after the first's.
+    let refused = match which {
+        matrix::Routes::Full => {
+            let shifted = routes.v6.iter().map(|route| (route.prefix, route.word() + traffic::HOPS));
+            v4.fill4(&routes.v4) + shifted.filter(|(prefix, word)| v6.add6(*prefix, *word) != 0).count()
+        }
+        matrix::Routes::One => {
+            let halves6 = lpm::Prefix::<std::net::Ipv6Addr>::default_route();
+            let default = lpm::Prefix::<std::net::Ipv4Addr>::default_route();
+            usize::from(v4.add4(default, 1) != 0) + usize::from(v6.add6(halves6, 1 + traffic::HOPS) != 0)
+        }
+    };
+    if refused > 0 { Err(format!("{} refuses {refused} routes", name.word())) } else { Ok(Peer { v4, v6 }) }
+}
+
+/// Lets the engines take turns at one cell.
+fn measure_in_memory(
+    cell: Cell,
+    samples: usize,
+    engines: &mut Engines,
+    routes: &Routes,
+    report: &mut Report,
+) -> Result<(), String> {
+    let macs = [STATION, MacAddr([2, 0, 0, 0, 0, 2])];
+    let state = traffic::state(cell.routes, routes, macs, true);
+    let packets: Rc<[traffic::Packet]> = traffic::packets(cell, routes).into();
+    let mut bench = Bench::new(state, packets);
+    let mut taken: Vec<Vec<Cost>> = vec![Vec::new(); engines.len()];
+    // The first fills the caches.
+    for round in 0..=samples {
+        for ((_name, which, engine), taken) in engines.iter_mut().zip(&mut taken) {
+            if *which == cell.routes {
+                let cost = bench.sample(engine)?;
+                taken.extend((round > 0).then_some(cost));
+            }
+        }
     }
-    command.args(["--", "-i", "--no-flush-rx", "--no-mlockall", "--total-num-mbufs=16384"]);
-    command
-}
-
-fn hugepages_are_free() -> bool {
-    let free = PathBuf::from("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
-    std::fs::read_to_string(free).is_ok_and(|pages| pages.trim().parse().is_ok_and(|pages: u32| pages >= 256))
-}
-
-/// How fast the time stamp counter runs, measured against the clock.
-fn dpdk_cycles_per_second() -> f64 {
-    let (started, before) = (Instant::now(), dpdk::cycles());
-    sleep(Duration::from_millis(200));
-    let (elapsed, cycles) = (started.elapsed(), dpdk::cycles() - before);
-    #[expect(clippy::cast_precision_loss, reason = "a fifth of a second has far fewer than 2^52 cycles")]
-    let cycles = cycles as f64;
-    cycles / elapsed.as_secs_f64()
-}
-
-/// The value below which `share` of the values lie.
-fn quantile(values: &mut [f64], share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index"
-    )]
-    let index = ((values.len() - 1) as f64 * share).round() as usize;
-    values[index]
+    for ((name, _which, _engine), taken) in engines.iter().zip(taken).filter(|(_engine, taken)| !taken.is_empty()) {
+        let median = |part: fn(&Cost) -> f64| beside::quantile(taken.iter().map(part).collect(), 0.5);
+        let cycles = Cost {
+            total: median(|cost| cost.total),
+            receive: median(|cost| cost.receive),
+            classify: median(|cost| cost.classify),
+            lookup: median(|cost| cost.lookup),
+            rewrite: median(|cost| cost.rewrite),
+            transmit: median(|cost| cost.transmit),
+        };
+        let nanoseconds = cycles.total / report.hertz * 1e9;
+        report.memory.push(InMemory { cell, engine: *name, cycles, nanoseconds });
+    }
+    Ok(())
 }

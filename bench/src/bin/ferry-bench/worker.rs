@@ -1,15 +1,21 @@
-//! ferry's worker with two ports and one route per family, forwarding each way until its standard input ends.
+//! ferry's worker with two ports and one route per family or a full table, forwarding until its standard input ends.
 
 use std::io::{BufRead, stdin};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use boundary::{Adjacency, ForwardingState, Mtu, NextHop, Policy, PortId, PortState, RingSizes, connect};
+use bench::routes::Routes;
+use boundary::{Mtu, RingSizes, connect};
 use clap::Args;
 use core_affinity::CoreId;
 use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig};
-use lpm::{Change, FibWriter, NextHopId, Prefix};
-use packet::ethernet::{EtherType, Header, MacAddr};
+use packet::ethernet::MacAddr;
 use pipeline::Worker;
+
+use crate::forward;
+use crate::forward::beside::MANY;
+use crate::forward::matrix::Routes as Which;
+use crate::forward::traffic::HOPS;
 
 /// Options of the hidden subcommand.
 #[derive(Debug, Args)]
@@ -18,34 +24,43 @@ pub(crate) struct Options {
     core: usize,
     #[arg(long = "vdev")]
     vdevs: Vec<String>,
+    #[arg(long)]
+    buffers: u32,
+    /// A full table, of these prefixes or made up.
+    #[arg(long)]
+    full: bool,
+    #[arg(long)]
+    routes: Option<PathBuf>,
 }
 
 /// Forwards on the core, and prints how many packets came in whenever a line is read.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let devices = options.vdevs.iter().map(|vdev| vdev.parse()).collect::<Result<Vec<dpdk::Device>, _>>();
     let devices = devices.map_err(|error| error.to_string())?;
-    let config = EalConfig { devices: devices.clone(), ..EalConfig::default() };
+    let buffers = MempoolConfig { buffers: options.buffers, ..MempoolConfig::default() };
+    // Of many frames none is long, and small buffers leave more of them in memory.
+    let (frame_room, mtu) =
+        if options.buffers > MANY { (1024, 980) } else { (buffers.frame_room, Mtu::ETHERNET.bytes()) };
+    let memory_mib = options.buffers / 1024 * (u32::from(frame_room) + 320) / 1024 + 128;
+    let config = EalConfig { devices: devices.clone(), memory_mib, ..EalConfig::default() };
     let eal = Eal::start(&config).map_err(|error| error.to_string())?;
-    let pool = Mempool::new(&eal, MempoolConfig::default()).map_err(|error| error.to_string())?;
-    let (mut ports, mut queues, mut states) = (Vec::new(), Vec::new(), Vec::new());
+    let pool = Mempool::new(&eal, MempoolConfig { frame_room, ..buffers }).map_err(|error| error.to_string())?;
+    let (mut ports, mut queues, mut macs) = (Vec::new(), Vec::new(), Vec::new());
     for device in &devices {
-        let (port, queue) =
-            Port::start(&eal, device.name(), &PortConfig::default(), &pool).map_err(|error| error.to_string())?;
-        let mac = MacAddr(port.mac());
-        let state = PortState {
-            mac,
-            mtu: Mtu::ETHERNET,
-            link_local: mac.link_local(),
-            promiscuous: true,
-            tap: false,
-            vlan: None,
-            policy: Policy::default(),
-        };
-        states.push(state);
+        let (port, queue) = Port::start(&eal, device.name(), &PortConfig { mtu, ..PortConfig::default() }, &pool)
+            .map_err(|error| error.to_string())?;
+        macs.push(MacAddr(port.mac()));
         queues.extend(queue.into_worker_ports());
         ports.push(port);
     }
-    let (_publisher, _links, counters, mut ends) = connect(forwarding(states), 1, RingSizes::default());
+    let macs: [MacAddr; 2] = macs.try_into().map_err(|_others| "there are to be two ports".to_owned())?;
+    let (which, routes) = match (&options.routes, options.full) {
+        (Some(path), _) => (Which::Full, Routes::read(path, HOPS)?),
+        (None, true) => (Which::Full, Routes::made_up(HOPS)),
+        (None, false) => (Which::One, Routes { v4: Vec::new(), v6: Vec::new() }),
+    };
+    let state = forward::traffic::state(which, &routes, macs, true);
+    let (_publisher, _links, counters, mut ends) = connect(state, 1, RingSizes::default());
     let mut worker = Worker::new(queues, ends.remove(0));
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -62,20 +77,4 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         stop.store(true, Ordering::Relaxed);
     });
     Ok(())
-}
-
-/// Everything in both families leaves through the second port; what came in there goes out of it again.
-fn forwarding(states: Vec<PortState>) -> ForwardingState {
-    let out = PortId(1);
-    let source = states[out.index()].mac;
-    let neighbour = |ether_type| {
-        let destination = MacAddr([2, 0, 0, 0, 2, 2]);
-        let header = Header { destination, source, ether_type }.to_bytes();
-        NextHop::Neighbour(Adjacency { port: out, mtu: Mtu::ETHERNET, header })
-    };
-    let mut state = ForwardingState::without_routes(states);
-    state.next_hops = [neighbour(EtherType::IPV4), neighbour(EtherType::IPV6)].into();
-    state.ipv4 = FibWriter::default().apply([Change::Set(Prefix::default_route(), NextHopId::new(0))]);
-    state.ipv6 = FibWriter::default().apply([Change::Set(Prefix::default_route(), NextHopId::new(1))]);
-    state
 }

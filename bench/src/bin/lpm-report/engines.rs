@@ -3,48 +3,12 @@
 use std::hint::black_box;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use bench::noise::Keys;
+use bench::peers::LARGEST_BURST;
+use bench::routes::{Route, word};
 use ip_network_table_deps_treebitmap::IpLookupTable;
-use lpm::{Address, Fib, NextHopId, Prefix};
+use lpm::{Address, Fib};
 use prefix_trie::PrefixMap;
-
-/// A route, as all engines get it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Route<A: Address> {
-    pub(crate) prefix: Prefix<A>,
-    pub(crate) hop: NextHopId,
-}
-
-impl<A: Address> Route<A> {
-    /// The next hop as the other engines get it: zero is "no route".
-    pub(crate) fn word(self) -> u32 {
-        word(Some(self.hop))
-    }
-}
-
-/// An answer as a word: zero is "no route".
-pub(crate) fn word(answer: Option<NextHopId>) -> u32 {
-    answer.map_or(0, |hop| u32::try_from(hop.index() + 1).expect("a next hop has 31 bits"))
-}
-
-/// Addresses to look up, in each form an engine may want.
-#[derive(Debug, Clone)]
-pub(crate) struct Keys<A> {
-    pub(crate) addresses: Vec<A>,
-    /// IPv4 addresses in the order of this machine; empty for IPv6.
-    pub(crate) numbers: Vec<u32>,
-    /// IPv6 addresses in network order; empty for IPv4.
-    pub(crate) octets: Vec<[u8; 16]>,
-}
-
-impl<A: Address> Keys<A> {
-    #[expect(clippy::cast_possible_truncation, reason = "an IPv4 address has 32 bits")]
-    pub(crate) fn new(addresses: Vec<A>) -> Self {
-        let numbers = addresses.iter().filter(|_| A::BITS == 32).map(|address| address.to_number() as u32).collect();
-        let octets =
-            addresses.iter().filter(|_| A::BITS == 128).map(|address| address.to_number().to_be_bytes()).collect();
-        Self { addresses, numbers, octets }
-    }
-}
 
 /// A table that answers.
 pub(crate) trait Engine<A: Address> {
@@ -176,6 +140,3 @@ pub(crate) fn of_prefix_trie6(table: PrefixMap<(u128, u8), u32>) -> impl Engine<
 
 pub(crate) const TREEBITMAP: &str = "crate treebitmap";
 pub(crate) const PREFIX_TRIE: &str = "crate prefix-trie";
-
-/// No burst that is measured is larger.
-pub(crate) const LARGEST_BURST: usize = 256;

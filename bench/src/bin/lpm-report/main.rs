@@ -9,9 +9,7 @@ mod dpdk;
 mod engines;
 mod heap;
 mod measure;
-mod noise;
 mod report;
-mod routes;
 mod updates;
 mod worker;
 
@@ -23,12 +21,14 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use lpm::{Address, Change, Fib, FibWriter, Prefix, RouteTable};
 
-use crate::dpdk::{Dpdk, Kind};
-use crate::engines::{Engine, Keys, Ours, Route};
+use crate::engines::{Engine, Ours};
 use crate::measure::{Gate, in_turns};
-use crate::noise::{KEYS, Noise, Workload};
 use crate::report::{Figure, Lookups, Report, Table};
-use crate::routes::Routes;
+use bench::noise::Keys;
+use bench::noise::{KEYS, Noise, Workload};
+use bench::peers::{Dpdk, Kind};
+use bench::routes::Routes;
+use bench::routes::{Route, word};
 
 /// Measures longest-prefix match against DPDK's tables and the registry's.
 #[derive(Parser, Debug)]
@@ -296,21 +296,21 @@ fn updates_of_others(
 ) -> Vec<(&'static str, f64)> {
     let in_fib = updates::in_place(gate, changes, |change| {
         match change {
-            Change::Set(prefix, hop) => fib.add4(prefix, engines::word(Some(hop))),
+            Change::Set(prefix, hop) => fib.add4(prefix, word(Some(hop))),
             Change::Remove(prefix) => fib.delete4(prefix),
         };
     });
     let mut bitmap = engines::treebitmap4(routes);
     let in_bitmap = updates::in_place(gate, changes, |change| {
         match change {
-            Change::Set(prefix, hop) => bitmap.insert(prefix.address(), prefix.len().into(), engines::word(Some(hop))),
+            Change::Set(prefix, hop) => bitmap.insert(prefix.address(), prefix.len().into(), word(Some(hop))),
             Change::Remove(prefix) => bitmap.remove(prefix.address(), prefix.len().into()),
         };
     });
     let mut trie = engines::prefix_trie4(routes);
     let in_trie = updates::in_place(gate, changes, |change| {
         match change {
-            Change::Set(prefix, hop) => trie.insert((prefix.address().into(), prefix.len()), engines::word(Some(hop))),
+            Change::Set(prefix, hop) => trie.insert((prefix.address().into(), prefix.len()), word(Some(hop))),
             Change::Remove(prefix) => trie.remove(&(prefix.address().into(), prefix.len())),
         };
     });

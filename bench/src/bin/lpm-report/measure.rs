@@ -23,7 +23,7 @@ pub(crate) struct Gate {
 impl Gate {
     /// Learns, for a second, how fast this machine is.
     pub(crate) fn new(patience: Duration) -> Self {
-        let places = (0..2048_u64).map(|n| (crate::noise::mixed(n) % 4096) as u32).collect();
+        let places = (0..2048_u64).map(|n| (bench::noise::mixed(n) % 4096) as u32).collect();
         let gate = Self { table: (0..4096).collect(), places, best: Cell::new(Duration::MAX), patience };
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(1) {

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Cache};
 use lpm::{Change, FibWriter, NextHopId};
 
-use crate::engines::{Keys, Route};
 use crate::measure::{Gate, Samples, percentile};
-use crate::noise::Noise;
+use bench::noise::Keys;
+use bench::noise::Noise;
+use bench::routes::Route;
 
 /// Changes to a full table: half of them to another next hop, a quarter withdrawals, a quarter what was withdrawn coming
 /// back.

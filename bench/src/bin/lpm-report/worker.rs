@@ -12,8 +12,8 @@ use std::net::Ipv4Addr;
 use lpm::{BURST, Fib, InFlight};
 
 use crate::dpdk::Table;
-use crate::engines::Keys;
 use crate::measure::{Gate, Samples, in_turns};
+use bench::noise::Keys;
 
 /// Nanoseconds per packet.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
