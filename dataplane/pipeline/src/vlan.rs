@@ -42,9 +42,9 @@ impl<F: Frame> Vlans<F> {
         }
     }
 
-    /// Frames with tags, to be told apart by [`Vlans::next_burst`]; no more of them than came in with one burst.
-    pub(crate) fn set_aside(&mut self, frames: impl Iterator<Item = F>) {
-        self.tagged.extend(frames);
+    /// A frame with tags, to be told apart by [`Vlans::next_burst`]; no more of them than came in with one burst.
+    pub(crate) fn set_aside(&mut self, frame: F) {
+        self.tagged.push(frame);
     }
 
     /// Fills `burst`, which is empty, with frames that came in through `device` with tags and belong to the port returned;

@@ -139,8 +139,6 @@ impl<P: Port> Worker<P> {
 }
 
 /// Parts a burst that came in through `ingress` by its verdicts: into the queues out, up the punt ring, or nowhere.
-///
-/// Neighbours in a burst often fare alike, so they go their way together.
 #[inline]
 fn part<F: Frame>(
     ingress: PortId,
@@ -159,40 +157,30 @@ fn part<F: Frame>(
     {
         return std::mem::swap(burst, &mut outward[egress.index()]);
     }
-    let (mut frames, mut hints) = (burst.drain(..), hints);
-    for alike in verdicts.chunk_by(|one, next| one == next) {
-        let frames = frames.by_ref().take(alike.len());
-        match alike[0] {
+    let mut hints = hints;
+    // One by one: which way the next goes is for nobody to foresee, and to look for runs would be to guess at it.
+    for (place, (frame, verdict)) in burst.drain(..).zip(verdicts).enumerate() {
+        match *verdict {
             Verdict::Transmit(egress) => {
-                let leaving = &mut outward[egress.index()];
-                let before = leaving.len();
-                leaving.extend(frames);
                 if egress == ingress
                     && let Some(hints) = &mut hints
                 {
-                    hints.hint(ingress, &leaving[before], punts);
+                    hints.hint(ingress, &frame, punts);
                 }
+                outward[egress.index()].push(frame);
             }
-            Verdict::Punt(reason) => {
-                for frame in frames {
-                    match punts.send(Punt { port: ingress, reason }, frame.bytes()) {
-                        Ok(()) => tally.punted(reason),
-                        Err(no_room) => tally.dropped(no_room, 1),
-                    }
-                }
-            }
+            Verdict::Punt(reason) => match punts.send(Punt { port: ingress, reason }, frame.bytes()) {
+                Ok(()) => tally.punted(reason),
+                Err(no_room) => tally.dropped(no_room, 1),
+            },
             Verdict::Drop(reason) => {
-                tally.dropped(reason, alike.len());
-                let mut frames = frames;
+                tally.dropped(reason, 1);
                 // One of several alike is enough to find out who it is.
-                if reason.is_martian()
-                    && let Some(frame) = frames.next()
-                {
+                if reason.is_martian() && (place == 0 || verdicts[place - 1] != *verdict) {
                     punts.show(Sample { port: ingress, reason }, frame.bytes());
                 }
-                frames.for_each(drop);
             }
-            Verdict::Tagged => vlans.set_aside(frames),
+            Verdict::Tagged => vlans.set_aside(frame),
         }
     }
 }
@@ -226,7 +214,7 @@ impl Hints {
     }
 }
 
-/// Packets, or runs of packets that fare alike, between two that are shown.
+/// Packets between two that are shown.
 const BETWEEN_HINTS: u8 = 63;
 
 /// Sends each queue out of its port; returns how many frames left and how many found no room. The latter are freed.
