@@ -98,6 +98,7 @@ const FUNCTIONS: &str = "ferry_.*|fdopen|rte_openlog_stream|rte_log_set_global_l
     |rte_eth_dev_configure|rte_eth_dev_adjust_nb_rx_tx_desc|rte_eth_rx_queue_setup|rte_eth_tx_queue_setup\
     |rte_eth_dev_start|rte_eth_dev_stop|rte_eth_dev_close|rte_eth_dev_socket_id\
     |rte_eth_dev_set_mtu|rte_eth_dev_get_mtu|rte_eth_macaddr_get|rte_eth_stats_get\
+    |rte_eth_dev_rss_reta_update|rte_eth_dev_rss_reta_query|rte_eth_dev_rss_hash_update|rte_eth_dev_rss_hash_conf_get\
     |rte_eth_allmulticast_enable|rte_eth_promiscuous_enable|rte_eth_promiscuous_disable";
 
 const VARIABLES: &str = "FERRY_.*|rte_eth_fp_ops|RTE_PKTMBUF_HEADROOM|RTE_MAX_ETHPORTS|RTE_MAX_LCORE|RTE_ETHER_MTU\

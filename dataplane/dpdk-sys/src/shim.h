@@ -32,6 +32,14 @@ enum {
 /* Flows spread over receive queues by addresses, and by ports where there are any. */
 static const uint64_t FERRY_RSS_FLOWS = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
 
+/* The same, apart. */
+static const uint64_t FERRY_RSS_IPV4 = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER;
+static const uint64_t FERRY_RSS_IPV4_PORTS = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
+static const uint64_t FERRY_RSS_IPV6 =
+	RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER | RTE_ETH_RSS_IPV6_EX;
+static const uint64_t FERRY_RSS_IPV6_PORTS = RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP |
+					     RTE_ETH_RSS_IPV6_TCP_EX | RTE_ETH_RSS_IPV6_UDP_EX;
+
 /* A link's state, out of the bit field DPDK keeps it in. */
 struct ferry_link {
 	uint32_t speed_mbps; /* FERRY_SPEED_UNKNOWN if the device cannot tell */

@@ -163,6 +163,12 @@ pub struct PortInfo {
     pub driver: String,
     /// Its MAC address.
     pub mac: [u8; 6],
+    /// The NUMA node it is on; nothing on a machine with one, or for a device that is nowhere.
+    pub node: Option<u32>,
+    /// Most receive queues it can have.
+    pub rx_queues: u16,
+    /// Most transmit queues it can have.
+    pub tx_queues: u16,
 }
 
 impl PortInfo {
@@ -177,7 +183,10 @@ impl PortInfo {
         let name = unsafe { string(name.as_ptr()) };
         // SAFETY: the driver's name is a constant in the driver.
         let driver = unsafe { string(info.driver_name) };
-        Some(Self { id, name, driver, mac: mac(id) })
+        // SAFETY: the port exists.
+        let node = u32::try_from(unsafe { sys::rte_eth_dev_socket_id(id) }).ok();
+        let (rx_queues, tx_queues) = (info.max_rx_queues, info.max_tx_queues);
+        Some(Self { id, name, driver, mac: mac(id), node, rx_queues, tx_queues })
     }
 }
 

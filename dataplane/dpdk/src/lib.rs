@@ -53,6 +53,7 @@ mod memory;
 mod mempool;
 mod port;
 mod queue;
+mod rss;
 mod worker;
 
 pub use clock::cycles;
@@ -64,4 +65,5 @@ pub use memory::{Memory, MemoryChoice};
 pub use mempool::{Mempool, MempoolConfig, MempoolError};
 pub use port::{Direction, Link, Port, PortConfig, PortError, PortStats, Queues, Remark};
 pub use queue::{RxQueue, TxQueue, WorkerPort};
+pub use rss::{Rss, RssKey};
 pub use worker::WorkerThread;

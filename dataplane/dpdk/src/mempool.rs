@@ -34,11 +34,13 @@ pub struct MempoolConfig {
     pub frame_room: u16,
     /// How many free buffers a registered worker thread keeps for itself.
     pub cache: u32,
+    /// The NUMA node whose memory they are in: that of the ports that receive into them. Any, if it does not matter.
+    pub node: Option<u32>,
 }
 
 impl Default for MempoolConfig {
     fn default() -> Self {
-        Self { buffers: 16_383, frame_room: 2048, cache: 256 }
+        Self { buffers: 16_383, frame_room: 2048, cache: 256, node: None }
     }
 }
 
@@ -63,7 +65,7 @@ impl Mempool {
                 config.cache,
                 0,
                 config.frame_room + HEADROOM,
-                ANY_SOCKET,
+                config.node.and_then(|node| i32::try_from(node).ok()).unwrap_or(ANY_SOCKET),
             )
         };
         let raw = NonNull::new(raw).ok_or_else(|| MempoolError::NotMade { config, reason: last_error() })?;
@@ -115,8 +117,8 @@ impl Mempool {
 pub enum MempoolError {
     /// DPDK did not make it.
     #[error(
-        "no pool of {} buffers for frames of {} bytes: {reason}; give the EAL more memory, or the pool fewer buffers",
-        config.buffers, config.frame_room
+        "no pool of {} buffers for frames of {} bytes{}: {reason}; give the EAL more memory, or the pool fewer buffers",
+        config.buffers, config.frame_room, config.node.map(|node| format!(" on NUMA node {node}")).unwrap_or_default()
     )]
     NotMade {
         /// What was wanted.

@@ -8,18 +8,23 @@
 //! stopped and closed when the last of them is dropped: no worker can be polling a queue that has gone. A closed port is
 //! gone until the process ends.
 
+mod setup;
+mod trouble;
+
 use std::cell::Cell;
-use std::ffi::c_int;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use dpdk_sys as sys;
 
-use crate::eal::{self, Eal, error_text};
-use crate::log;
+use crate::eal::{self, Eal};
 use crate::mempool::Mempool;
 use crate::queue::{RxQueue, TxQueue, WorkerPort};
+use crate::rss::{Rss, RssKey};
+
+use setup::{Setup, check, check_mtu};
+pub use trouble::{Direction, PortError, Remark};
 
 /// The control thread's end of a port.
 ///
@@ -30,6 +35,7 @@ pub struct Port {
     started: Arc<StartedPort>,
     mac: [u8; 6],
     remarks: Vec<Remark>,
+    rss: Option<Rss>,
     _unshared: PhantomData<Cell<()>>,
 }
 
@@ -48,6 +54,8 @@ pub struct PortConfig {
     pub mtu: u16,
     /// Whether to receive frames that are for other MAC addresses.
     pub promiscuous: bool,
+    /// How flows are spread over several receive queues, where the device hashes them.
+    pub rss_key: RssKey,
 }
 
 impl Default for PortConfig {
@@ -59,6 +67,7 @@ impl Default for PortConfig {
             tx_descriptors: 1024,
             mtu: DEFAULT_MTU,
             promiscuous: false,
+            rss_key: RssKey::Device,
         }
     }
 }
@@ -119,9 +128,10 @@ impl Port {
         let started = Arc::new(StartedPort { claim, pool: pool.clone() });
         setup.promiscuous(&mut remarks)?;
         setup.groups(&mut remarks);
+        let rss = setup.rss(&mut remarks)?;
         let rx = (0..config.rx_queues).map(|queue| RxQueue::new(Arc::clone(&started), queue)).collect();
         let tx = (0..config.tx_queues).map(|queue| TxQueue::new(Arc::clone(&started), queue)).collect();
-        Ok((Self { started, mac: eal::mac(id), remarks, _unshared: PhantomData }, Queues { rx, tx }))
+        Ok((Self { started, mac: eal::mac(id), remarks, rss, _unshared: PhantomData }, Queues { rx, tx }))
     }
 
     /// The name of its device.
@@ -140,6 +150,12 @@ impl Port {
     #[must_use]
     pub fn remarks(&self) -> &[Remark] {
         &self.remarks
+    }
+
+    /// How it spreads flows over its receive queues; nothing if it has one, or does it in a way that only itself knows.
+    #[must_use]
+    pub fn rss(&self) -> Option<&Rss> {
+        self.rss.as_ref()
     }
 
     /// The largest IP packet, in bytes, as the device has it.
@@ -244,310 +260,11 @@ pub struct PortStats {
     pub tx_errors: u64,
 }
 
-/// What a port does not do exactly as configured, but well enough to go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Remark {
-    /// A queue has another number of descriptors.
-    Descriptors {
-        /// Which kind of queue.
-        direction: Direction,
-        /// The configured number.
-        wanted: u16,
-        /// The number it has.
-        given: u16,
-    },
-    /// The device knows no MTU, so how long frames may be is up to it.
-    NoMtu {
-        /// The configured MTU.
-        wanted: u16,
-    },
-    /// There are several receive queues, and how frames are spread over them is up to the device.
-    NoReceiveSideScaling {
-        /// How many queues.
-        queues: u16,
-    },
-    /// The device cannot be made promiscuous.
-    NotPromiscuous,
-    /// The device does not hear groups, and so no neighbour discovery.
-    DeafToGroups,
-}
-
-impl fmt::Display for Remark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Descriptors { direction, wanted, given } => {
-                write!(f, "{given} {direction} descriptors instead of {wanted}")
-            }
-            Self::NoMtu { wanted } => {
-                write!(f, "no MTU can be set; whether it passes packets of {wanted} bytes is up to the device")
-            }
-            Self::NoReceiveSideScaling { queues } => {
-                write!(f, "no receive side scaling; how it spreads frames over {queues} queues is up to the device")
-            }
-            Self::NotPromiscuous => f.write_str("no promiscuous mode"),
-            Self::DeafToGroups => f.write_str("it refuses to hear all groups; IPv6 neighbours may not find it"),
-        }
-    }
-}
-
-/// Which way a queue goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// From the wire.
-    Receive,
-    /// To the wire.
-    Transmit,
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Receive => "receive",
-            Self::Transmit => "transmit",
-        })
-    }
-}
-
-/// Why a port could not be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PortError {
-    /// The configuration names a device DPDK does not have.
-    #[error("no device named `{name}`; there are {probed:?}")]
-    UnknownDevice {
-        /// The name in the configuration.
-        name: String,
-        /// What DPDK has, so that the message is enough to fix the file.
-        probed: Vec<String>,
-    },
-    /// The driver does not answer.
-    #[error("the driver of `{name}` does not tell what the device can do")]
-    Silent {
-        /// The port.
-        name: String,
-    },
-    /// A port can be started once.
-    #[error("port `{name}` is started already")]
-    AlreadyStarted {
-        /// Its name.
-        name: String,
-    },
-    /// The device has fewer queues than there are workers to use them.
-    #[error("`{name}` has {available} {direction} queues, {wanted} are wanted, one for each worker")]
-    TooFewQueues {
-        /// The port.
-        name: String,
-        /// Which kind of queue.
-        direction: Direction,
-        /// How many the device has.
-        available: u16,
-        /// How many were asked for.
-        wanted: u16,
-    },
-    /// A port needs a queue each way.
-    #[error("`{name}` is configured without a {direction} queue, it needs at least one")]
-    NoQueue {
-        /// The port.
-        name: String,
-        /// Which kind of queue.
-        direction: Direction,
-    },
-    /// The device does not do packets of this size.
-    #[error("`{name}` can have an MTU of {least} to {most} bytes, {wanted} are wanted")]
-    Mtu {
-        /// The port.
-        name: String,
-        /// The configured MTU.
-        wanted: u16,
-        /// The device's smallest.
-        least: u16,
-        /// The device's largest.
-        most: u16,
-    },
-    /// A frame must fit one buffer.
-    #[error("buffers have room for frames of {room} bytes, an MTU of {mtu} on `{name}` takes {needed}")]
-    BuffersTooSmall {
-        /// The port.
-        name: String,
-        /// The configured MTU.
-        mtu: u16,
-        /// How long a frame may then be.
-        needed: usize,
-        /// What the pool's buffers have.
-        room: usize,
-    },
-    /// The driver refused.
-    #[error("`{name}` refuses to {step}: {reason}{}", eal::said(.log))]
-    Refused {
-        /// The port.
-        name: String,
-        /// At what.
-        step: String,
-        /// The driver's error number, in words.
-        reason: String,
-        /// What DPDK said.
-        log: Vec<String>,
-    },
-}
-
 /// The caller holds the table of ports.
 fn unknown(name: &str) -> PortError {
     PortError::UnknownDevice {
         name: name.to_owned(),
         probed: eal::list_ports().into_iter().map(|port| port.name).collect(),
-    }
-}
-
-/// Everything that can be known to fail beforehand.
-fn check(name: &str, config: &PortConfig, info: &sys::rte_eth_dev_info, pool: &Mempool) -> Result<(), PortError> {
-    for (direction, wanted, available) in [
-        (Direction::Receive, config.rx_queues, info.max_rx_queues),
-        (Direction::Transmit, config.tx_queues, info.max_tx_queues),
-    ] {
-        if wanted == 0 {
-            return Err(PortError::NoQueue { name: name.to_owned(), direction });
-        }
-        if wanted > available {
-            return Err(PortError::TooFewQueues { name: name.to_owned(), direction, available, wanted });
-        }
-    }
-    check_mtu(name, config, info, pool)
-}
-
-fn check_mtu(name: &str, config: &PortConfig, info: &sys::rte_eth_dev_info, pool: &Mempool) -> Result<(), PortError> {
-    let (least, most) = (info.min_mtu, info.max_mtu);
-    if !(least..=most).contains(&config.mtu) {
-        return Err(PortError::Mtu { name: name.to_owned(), wanted: config.mtu, least, most });
-    }
-    let needed = usize::from(config.longest_frame());
-    let room = pool.frame_room();
-    if needed > room {
-        return Err(PortError::BuffersTooSmall { name: name.to_owned(), mtu: config.mtu, needed, room });
-    }
-    Ok(())
-}
-
-/// The steps to a started port.
-struct Setup<'a> {
-    id: u16,
-    name: &'a str,
-    config: &'a PortConfig,
-    info: &'a sys::rte_eth_dev_info,
-    pool: &'a Mempool,
-}
-
-impl Setup<'_> {
-    /// No offload is asked for. Several receive queues want flows spread over them by hash.
-    fn configure(&self, remarks: &mut Vec<Remark>) -> Result<(), PortError> {
-        let mut conf = sys::rte_eth_conf::default();
-        conf.rxmode.mtu = u32::from(self.config.mtu);
-        let queues = self.config.rx_queues;
-        let flows = sys::FERRY_RSS_FLOWS & self.info.flow_type_rss_offloads;
-        if queues > 1 && flows != 0 {
-            conf.rxmode.mq_mode = sys::RTE_ETH_MQ_RX_RSS;
-            conf.rx_adv_conf.rss_conf.rss_hf = flows;
-        } else if queues > 1 {
-            remarks.push(Remark::NoReceiveSideScaling { queues });
-        }
-        self.step("be configured", || {
-            // SAFETY: the port exists and is not started, and is ours to start; DPDK copies the configuration.
-            unsafe { sys::rte_eth_dev_configure(self.id, queues, self.config.tx_queues, &raw const conf) }
-        })
-    }
-
-    fn queues(&self, remarks: &mut Vec<Remark>) -> Result<(), PortError> {
-        let (rx_wanted, tx_wanted) = (self.config.rx_descriptors, self.config.tx_descriptors);
-        let (mut rx, mut tx) = (rx_wanted, tx_wanted);
-        self.step("take a number of descriptors", || {
-            // SAFETY: the port exists; two numbers to read and write.
-            unsafe { sys::rte_eth_dev_adjust_nb_rx_tx_desc(self.id, &raw mut rx, &raw mut tx) }
-        })?;
-        for (direction, wanted, given) in [(Direction::Receive, rx_wanted, rx), (Direction::Transmit, tx_wanted, tx)] {
-            if given != wanted {
-                remarks.push(Remark::Descriptors { direction, wanted, given });
-            }
-        }
-        // SAFETY: the port exists.
-        let socket = unsafe { sys::rte_eth_dev_socket_id(self.id) }.cast_unsigned();
-        for queue in 0..self.config.rx_queues {
-            self.step(&format!("set up receive queue {queue}"), || {
-                // SAFETY: the port is configured with that many queues; null stands for the driver's defaults; the pool
-                // lives as long as the EAL, so longer than the port.
-                unsafe { sys::rte_eth_rx_queue_setup(self.id, queue, rx, socket, std::ptr::null(), self.pool.as_ptr()) }
-            })?;
-        }
-        for queue in 0..self.config.tx_queues {
-            self.step(&format!("set up transmit queue {queue}"), || {
-                // SAFETY: as above.
-                unsafe { sys::rte_eth_tx_queue_setup(self.id, queue, tx, socket, std::ptr::null()) }
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Cards have taken the MTU from the configuration. Devices with a kernel interface below want to be told.
-    fn mtu(&self, remarks: &mut Vec<Remark>) -> Result<(), PortError> {
-        let wanted = self.config.mtu;
-        let supported = self.step_if_supported(&format!("take an MTU of {wanted}"), || {
-            // SAFETY: the port exists, and is ours to start.
-            unsafe { sys::rte_eth_dev_set_mtu(self.id, wanted) }
-        })?;
-        if !supported && wanted != DEFAULT_MTU {
-            remarks.push(Remark::NoMtu { wanted });
-        }
-        Ok(())
-    }
-
-    fn promiscuous(&self, remarks: &mut Vec<Remark>) -> Result<(), PortError> {
-        let wanted = self.config.promiscuous;
-        let step = if wanted { "become promiscuous" } else { "receive its own frames only" };
-        let supported = self.step_if_supported(step, || {
-            if wanted {
-                // SAFETY: the port is started.
-                unsafe { sys::rte_eth_promiscuous_enable(self.id) }
-            } else {
-                // SAFETY: the port is started.
-                unsafe { sys::rte_eth_promiscuous_disable(self.id) }
-            }
-        })?;
-        if wanted && !supported {
-            remarks.push(Remark::NotPromiscuous);
-        }
-        Ok(())
-    }
-
-    /// A router hears what is sent to groups: solicitations for its addresses, and what other routers say. A device that has
-    /// no filter for them has none to open.
-    fn groups(&self, remarks: &mut Vec<Remark>) {
-        let step = "hear all groups";
-        // SAFETY: the port is started.
-        let opened = self.step_if_supported(step, || unsafe { sys::rte_eth_allmulticast_enable(self.id) });
-        if opened.is_err() {
-            remarks.push(Remark::DeafToGroups);
-        }
-    }
-
-    fn step(&self, step: &str, call: impl FnOnce() -> c_int) -> Result<(), PortError> {
-        let (result, log) = log::during(call);
-        if result >= 0 {
-            log::keep(log);
-            return Ok(());
-        }
-        Err(PortError::Refused { name: self.name.to_owned(), step: step.to_owned(), reason: error_text(-result), log })
-    }
-
-    /// As [`step`](Self::step); false if the device says it cannot do that at all.
-    fn step_if_supported(&self, step: &str, call: impl FnOnce() -> c_int) -> Result<bool, PortError> {
-        let mut supported = true;
-        self.step(step, || match call() {
-            NOT_SUPPORTED => {
-                supported = false;
-                0
-            }
-            result => result,
-        })?;
-        Ok(supported)
     }
 }
 
@@ -610,6 +327,3 @@ const DEFAULT_MTU: u16 = 1500;
 
 /// Around an IP packet: the Ethernet header, two VLAN tags, and the frame check sequence while it is in the device.
 const FRAME_OVERHEAD: u16 = 14 + 2 * 4 + 4;
-
-/// `-ENOTSUP`.
-const NOT_SUPPORTED: c_int = -95;

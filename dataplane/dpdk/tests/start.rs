@@ -7,7 +7,7 @@ use std::thread;
 
 use dpdk::{
     Direction, Eal, EalConfig, EalError, Memory, MemoryChoice, Mempool, MempoolConfig, MempoolError, Port, PortConfig,
-    PortError, Remark,
+    PortError, Remark, RssKey,
 };
 use pipeline::{Burst, Frame as _, Port as _};
 use scene::{alone, config, only, pool, port, start};
@@ -277,5 +277,38 @@ fn a_buffer_outlives_everything() {
         drop(eal);
         frame.bytes_mut()[59] = 6;
         assert_eq!(frame.bytes()[58..], [5, 6]);
+    });
+}
+
+#[test]
+fn flows_are_spread_evenly_over_queues_and_the_device_tells_how() {
+    alone(|| {
+        let eal = start(&["net_null0", "net_null1", "net_null2"]);
+        let pool = pool(&eal);
+        let config = PortConfig { rx_queues: 3, ..PortConfig::default() };
+        let (device, _queues) = Port::start(&eal, "net_null0", &config, &pool).unwrap();
+        let rss = device.rss().unwrap();
+        let shares = [0, 1, 2].map(|queue| rss.table.iter().filter(|entry| **entry == queue).count());
+        assert_eq!(shares, [43, 43, 42]);
+        assert!(rss.hashed.contains(&"IPv4 addresses") && rss.hashed.contains(&"IPv6 TCP and UDP ports"), "{rss:?}");
+        assert!(!rss.is_symmetric());
+
+        let config = PortConfig { rss_key: RssKey::Symmetric, ..config };
+        let (symmetric, _queues) = Port::start(&eal, "net_null1", &config, &pool).unwrap();
+        assert!(symmetric.rss().unwrap().is_symmetric(), "{:?}", symmetric.remarks());
+
+        let config = PortConfig { rx_queues: 1, ..config };
+        let (single, _queues) = Port::start(&eal, "net_null2", &config, &pool).unwrap();
+        assert_eq!(single.rss(), None, "with one queue there is nothing to spread");
+    });
+}
+
+#[test]
+fn a_device_tells_how_many_queues_it_can_have_before_it_has_any() {
+    alone(|| {
+        let eal = start(&["net_null0", "net_ring0"]);
+        let queues: Vec<_> = eal.ports().into_iter().map(|port| (port.rx_queues > 1, port.tx_queues)).collect();
+        assert!(queues[0].0);
+        assert_eq!(queues[1], (false, 1), "a ring has what it was made with");
     });
 }
