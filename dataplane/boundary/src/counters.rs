@@ -15,6 +15,7 @@ use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::time::Duration;
 
 use crossbeam::utils::{Backoff, CachePadded};
 
@@ -43,7 +44,7 @@ impl Tally {
         let cells = queues.last().copied().unwrap_or(first);
         let shared = Arc::new(Shared {
             sequence: CachePadded::new(AtomicU64::new(0)),
-            turns: CachePadded::new(AtomicU64::new(0)),
+            life: CachePadded::default(),
             cells: (0..cells).map(|_cell| AtomicU64::new(0)).collect(),
             queues: Arc::clone(&queues),
         });
@@ -106,10 +107,9 @@ impl Tally {
     /// Ends a turn: readers see all that was counted until now.
     #[inline]
     pub fn publish(&mut self) {
-        // Relaxed: a sign of life, ordered with nothing.
-        let turns = self.shared.turns.load(Ordering::Relaxed);
-        self.shared.turns.store(turns + 1, Ordering::Relaxed);
+        add(&self.shared.life.turns, 1);
         if !self.changed {
+            add(&self.shared.life.idle_turns, 1);
             return;
         }
         self.changed = false;
@@ -123,6 +123,12 @@ impl Tally {
         }
         // Release: a reader that sees this even number also sees all cells above.
         self.shared.sequence.store(sequence + 2, Ordering::Release);
+    }
+
+    /// The worker has slept between two turns.
+    pub fn slept(&mut self, time: Duration) {
+        add(&self.shared.life.sleeps, 1);
+        add(&self.shared.life.slept_nanos, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
     #[inline]
@@ -155,7 +161,18 @@ impl Counters {
 
     /// Turns the worker has taken: a number that stands still is a worker that does.
     pub fn turns(&self) -> u64 {
-        self.0.turns.load(Ordering::Relaxed)
+        self.0.life.turns.load(Ordering::Relaxed)
+    }
+
+    /// Those of them in which nothing happened.
+    pub fn idle_turns(&self) -> u64 {
+        self.0.life.idle_turns.load(Ordering::Relaxed)
+    }
+
+    /// How often it slept after such turns, and how long in all.
+    pub fn slept(&self) -> (u64, Duration) {
+        let Life { sleeps, slept_nanos, .. } = &*self.0.life;
+        (sleeps.load(Ordering::Relaxed), Duration::from_nanos(slept_nanos.load(Ordering::Relaxed)))
     }
 }
 
@@ -260,9 +277,24 @@ pub struct PortTotals {
 struct Shared {
     /// Odd while the worker publishes.
     sequence: CachePadded<AtomicU64>,
-    turns: CachePadded<AtomicU64>,
+    life: CachePadded<Life>,
     cells: Box<[AtomicU64]>,
     queues: Arc<[usize]>,
+}
+
+/// Signs of life, which are ordered with nothing.
+#[derive(Debug, Default)]
+struct Life {
+    turns: AtomicU64,
+    idle_turns: AtomicU64,
+    sleeps: AtomicU64,
+    slept_nanos: AtomicU64,
+}
+
+/// Adds to what only this thread writes, so that a load and a store will do.
+#[inline]
+fn add(to: &AtomicU64, count: u64) {
+    to.store(to.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
 }
 
 // Where each counter stands among the cells.
@@ -303,6 +335,19 @@ mod tests {
         assert_eq!(totals.ports().nth(1).unwrap(), PortTotals { rx_packets: 2, rx_bytes: 120, ..Default::default() });
         assert_eq!(totals.drops().find(|(reason, _)| *reason == DropReason::NotOurMac).unwrap().1, 1);
         assert_eq!(counters.turns(), 1);
+    }
+
+    #[test]
+    fn a_turn_in_which_nothing_was_counted_is_an_idle_one() {
+        let (mut tally, counters) = Tally::new(&[1]);
+        tally.publish();
+        tally.received(PortId(0), 0, 1, 60);
+        tally.publish();
+        tally.publish();
+        assert_eq!((counters.turns(), counters.idle_turns()), (3, 2));
+        tally.slept(Duration::from_micros(30));
+        tally.slept(Duration::from_micros(12));
+        assert_eq!(counters.slept(), (2, Duration::from_micros(42)));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod burst;
 mod classify;
 mod forward;
 mod guard;
+mod idle;
 mod ledger;
 mod local;
 mod memory;
@@ -28,6 +29,7 @@ mod worker;
 
 pub use burst::{Lookup, StateTables, forward_burst, forward_burst_by};
 pub use forward::forward;
+pub use idle::{Idleness, LONGEST_SLEEP, Rest};
 pub use memory::{MemoryFrame, MemoryPort};
 pub use port::{BURST, Burst, Frame, Port};
 pub use worker::Worker;

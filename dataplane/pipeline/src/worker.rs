@@ -1,5 +1,7 @@
 //! A worker: the crank that turns packets in into packets out.
 
+use std::time::Duration;
+
 use arrayvec::ArrayVec;
 use boundary::punt::Sample;
 use boundary::{DropReason, PortId, Punt, PuntReason, Tally, Verdict, Vlan, WorkerEnd, punt};
@@ -104,6 +106,11 @@ impl<P: Port> Worker<P> {
     pub fn finish(mut self) {
         while self.send_originated() > 0 {}
         self.end.tally.publish();
+    }
+
+    /// Counts that whoever turns this worker has slept between two turns.
+    pub fn slept(&mut self, time: Duration) {
+        self.end.tally.slept(time);
     }
 
     /// The ports, by [`PortId`]; between turns they hold all there is.
