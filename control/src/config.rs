@@ -19,6 +19,8 @@
 //!
 //! [[worker]]                                # optional; default: one, on the last core ferryd may run on
 //! core = 1
+//! idle = "poll"                             # or "adaptive": rest ever longer while nothing comes, 100 microseconds at most
+//! queues = ["left:0", "right:0"]            # what it polls; default: receive queues are spread over all workers
 //!
 //! [[port]]
 //! name = "left"
@@ -29,6 +31,8 @@
 //! mac = "02:00:00:00:00:01"
 //! promiscuous = true
 //! reverse_path = "strict"                   # and more of what it asks of packets: see `filter.rs`
+//! queues = 2                                # receive queues; default: one for each worker, as far as the device has them
+//! rss = "device"                            # or "symmetric": both directions of a conversation by the same queue
 //! rx_descriptors = 1024
 //! tx_descriptors = 1024
 //! tap = true                                # an interface of the kernel on the port, called like it; or tap = "NAME"
@@ -101,6 +105,7 @@ mod gateway;
 mod icmp;
 mod link;
 mod mistake;
+mod queues;
 mod reach;
 mod read;
 mod tap;
@@ -122,6 +127,7 @@ use crate::limits::IcmpLimits;
 pub use device::{Device, DeviceError};
 pub use link::{AdvertisedPrefix, AdvertisementSettings, LinkSettings, NeighbourSettings};
 pub use mistake::{ConfigError, FileError, Mistake};
+pub use queues::{Idle, Rss};
 pub use tap::Tap;
 
 use crate::multipath::Multipath;
@@ -139,6 +145,7 @@ pub struct Config {
     routing: Routing,
     workers: Vec<Worker>,
     ports: Vec<Port>,
+    queue_map: Option<Vec<Vec<usize>>>,
     routes: Vec<Route>,
     neighbours: Vec<Neighbour>,
     filters: Vec<Filter>,
@@ -200,6 +207,12 @@ impl Config {
             Under::Device(device) => Some((port, device)),
             Under::Vlan(_) => None,
         })
+    }
+
+    /// Which worker polls each receive queue, by [`PortId`] and number, if the file says so: their places among
+    /// [`workers`](Self::workers).
+    pub fn queue_map(&self) -> Option<&[Vec<usize>]> {
+        self.queue_map.as_deref()
     }
 
     /// What workers know of the ports, by [`PortId`]; `macs` are the addresses of the devices.
@@ -331,6 +344,8 @@ pub enum HugePages {
 pub struct Worker {
     /// The core it polls on.
     pub core: Core,
+    /// What it does while nothing comes in.
+    pub idle: Idle,
 }
 
 /// Which core a worker polls on.
@@ -361,6 +376,10 @@ pub struct Port {
     pub policy: Policy,
     /// Whether packets to the broadcast of its network become broadcasts on its link (RFC 2644).
     pub directed_broadcast: bool,
+    /// How many receive queues it has; if absent, one for each worker, as far as its device has them.
+    pub queues: Option<u16>,
+    /// How flows come to be spread over them.
+    pub rss: Rss,
     /// How many frames the device can hold for a worker to take; if absent, the device decides.
     pub rx_descriptors: Option<u16>,
     /// How many frames it can hold that are to leave; if absent, the device decides.

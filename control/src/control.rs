@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use boundary::{Counters, ForwardingState, Mtu, PortId, PortState, Publisher, Punt, PuntReason};
-use control_api::{ApiError, ErrorKind, Link, Reply, Request};
+use control_api::{ApiError, ErrorKind, Link, Reply, Request, Spread};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
 use crate::asker::Asker;
@@ -25,6 +25,7 @@ use crate::neighbours::Neighbours;
 use crate::packets::Packet;
 use crate::ports::{PortInfo, Ports};
 use crate::presence::Presence;
+use crate::queues::Queues;
 use crate::reassembly::Reassembly;
 use crate::redirect::RedirectCounts;
 use crate::routes::{Fibs, Routes};
@@ -46,6 +47,11 @@ pub trait Hardware: Send {
     /// Whether it has a link; asked every [`crate::BETWEEN_LOOKS`].
     fn link(&self, port: PortId) -> Link {
         self.status(port).link
+    }
+
+    /// How its device spreads flows over its receive queues, if it tells.
+    fn spread(&self, _port: PortId) -> Option<Spread> {
+        None
     }
 
     /// Lets it carry packets of another length while it runs.
@@ -108,6 +114,8 @@ pub struct Setup {
     pub source_routes: bool,
     /// Whether to make MAC addresses up instead of asking for them: for captures, where nobody would answer.
     pub assume_neighbours: bool,
+    /// The receive queues of the ports, if there are workers to divide them among.
+    pub queues: Queues,
     /// The kernel's interfaces on ports, if there are any.
     pub kernel: Option<Box<dyn Kernel>>,
 }
@@ -136,6 +144,7 @@ impl Setup {
             icmp: *config.icmp(),
             source_routes: config.source_routes(),
             assume_neighbours: false,
+            queues: Queues::default(),
             kernel: None,
         }
     }
@@ -267,6 +276,7 @@ pub struct Control {
     pub(crate) addresses_in_all: bool,
     pub(crate) counts: ControlCounts,
     pub(crate) workers: Vec<WorkerInfo>,
+    pub(crate) queues: Queues,
     pub(crate) hardware: Box<dyn Hardware>,
     pub(crate) links: Links,
     pub(crate) taps: Taps,
@@ -300,6 +310,7 @@ impl Control {
             icmp,
             source_routes,
             assume_neighbours,
+            queues,
             kernel,
         } = setup;
         links.resize(ports.len(), config::LinkSettings::default());
@@ -321,6 +332,7 @@ impl Control {
             addresses_in_all: add_addr_allfibs,
             counts: ControlCounts::default(),
             workers,
+            queues,
             hardware,
             links: Links::default(),
             started: now,
@@ -435,6 +447,9 @@ impl Control {
             Request::AddressDel { address, len, dev } => self.delete_address(&dev, address, len).map(|()| Reply::Done),
             Request::PortShow { name } => self.shown_ports(name.as_deref()).map(Reply::Ports),
             Request::PortSet { name, mtu } => self.set_port(&name, mtu).map(|()| Reply::Done),
+            Request::PortRss { name } => self.shown_rss(name.as_deref()).map(Reply::PortRss),
+            Request::QueueMapShow => Ok(Reply::QueueMap(self.queue_map())),
+            Request::QueueMapSet { queues } => self.set_queue_map(&queues).map(Reply::QueueMap),
             Request::TimerList => Ok(Reply::Timers(self.timer_queues())),
             Request::TimerCreate { queue, period_seconds } => {
                 self.create_timer_queue(queue, period_seconds).map(|()| Reply::Done)

@@ -39,6 +39,7 @@ mod paths;
 mod pmtu;
 mod ports;
 mod presence;
+mod queues;
 mod reassembly;
 mod redirect;
 mod requests;
@@ -62,6 +63,7 @@ pub use links::BETWEEN_LOOKS;
 pub use misses::MOST as MOST_MISSES;
 pub use multipath::{Jitter, Multipath, Slots};
 pub use ports::PortInfo;
+pub use queues::Queues;
 pub use route::{
     FlowCache, Gateway, LockedRoute, LookupCounts, LookupError, LookupFlags, NeighbourRef, RouteCache, RouteEntry,
     RouteId, RouteRef, TableGuard,

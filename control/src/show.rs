@@ -109,10 +109,16 @@ impl Control {
             workers: self
                 .workers
                 .iter()
-                .map(|worker| WorkerStats {
-                    core: worker.core,
-                    turns: worker.counters.turns(),
-                    counts: counts(&worker.counters.read()),
+                .map(|worker| {
+                    let (sleeps, slept) = worker.counters.slept();
+                    WorkerStats {
+                        core: worker.core,
+                        turns: worker.counters.turns(),
+                        idle_turns: worker.counters.idle_turns(),
+                        sleeps,
+                        slept_micros: u64::try_from(slept.as_micros()).unwrap_or(u64::MAX),
+                        counts: counts(&worker.counters.read()),
+                    }
                 })
                 .collect(),
         }
@@ -144,7 +150,7 @@ impl Control {
         total
     }
 
-    fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> Totals {
         Totals::of_all(self.workers.iter().map(|worker| &worker.counters))
     }
 

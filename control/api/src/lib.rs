@@ -23,6 +23,7 @@ mod learnt;
 mod message;
 mod metrics;
 mod network;
+mod queue;
 mod reply;
 mod request;
 mod text;
@@ -37,6 +38,7 @@ pub use learnt::{PathMtu, Redirect};
 pub use message::{RouteMessage, Verb};
 pub use metrics::{MetricMask, RouteMetrics};
 pub use network::{Family, Network, NetworkError};
+pub use queue::{KeyKind, PortQueue, PortQueueError, PortRss, QueuePlace, QueueShare, Spread};
 pub use reply::{
     Batch, Counts, Drop, EntryCounts, EventCounts, Hardware, Link, Neighbour, NeighbourState, NextHopState, Port,
     PortTap, PortVlan, Protocol, Refused, Reply, Route, RouteCounts, RouteDetail, RouteKind, RouteStat, Stats,

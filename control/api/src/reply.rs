@@ -11,6 +11,7 @@ use crate::flags::RouteFlags;
 use crate::interface_address::InterfaceAddress;
 use crate::metrics::RouteMetrics;
 use crate::network::Network;
+use crate::queue::{PortRss, QueuePlace};
 use crate::text;
 use crate::timer::TimerQueue;
 
@@ -32,6 +33,10 @@ pub enum Reply {
     Neighbours(Vec<Neighbour>),
     /// The ports, in the order of the configuration.
     Ports(Vec<Port>),
+    /// The ports that have receive queues, in the order of the configuration.
+    PortRss(Vec<PortRss>),
+    /// The receive queues of all ports, in the order of the configuration.
+    QueueMap(Vec<QueuePlace>),
     /// The queues of timers, in the order of their names.
     Timers(Vec<TimerQueue>),
     /// So many timers were taken off their queues.
@@ -469,6 +474,15 @@ pub struct WorkerStats {
     pub core: usize,
     /// Turns it has taken: a number that stands still is a worker that does.
     pub turns: u64,
+    /// Those of them in which nothing came in.
+    #[serde(default)]
+    pub idle_turns: u64,
+    /// How often it slept after such turns.
+    #[serde(default)]
+    pub sleeps: u64,
+    /// How long it slept in all, in microseconds.
+    #[serde(default)]
+    pub slept_micros: u64,
     /// Its packets.
     #[serde(flatten)]
     pub counts: Counts,

@@ -9,6 +9,7 @@ use crate::interface_address::InterfaceAddress;
 use crate::learnt::{PathMtu, Redirect};
 use crate::message::{RouteMessage, Verb};
 use crate::network::{Family, Network};
+use crate::queue::QueuePlace;
 use crate::reply::Route;
 use crate::timer::QueueName;
 
@@ -133,6 +134,21 @@ pub enum Request {
         /// The longest IP packet, in bytes.
         mtu: u16,
     },
+    /// How what comes in is spread over receive queues. Answered [`crate::Reply::PortRss`].
+    PortRss {
+        /// Only of this port.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// Which worker polls which receive queue. Answered [`crate::Reply::QueueMap`].
+    QueueMapShow,
+    /// Lets workers poll other receive queues, until ferryd ends; queues that are not named stay where they are. No port is
+    /// stopped for it, and nothing that arrives meanwhile is lost. Answered [`crate::Reply::QueueMap`], in which some may
+    /// still be on their way.
+    QueueMapSet {
+        /// The queues, and the core of the worker that is to poll each.
+        queues: Vec<QueuePlace>,
+    },
     /// The queues of timers on routes. Answered [`crate::Reply::Timers`].
     TimerList,
     /// Makes a queue. Answered [`crate::Reply::Done`].
@@ -213,6 +229,7 @@ impl Request {
             | Self::AddressAdd { .. }
             | Self::AddressDel { .. }
             | Self::PortSet { .. }
+            | Self::QueueMapSet { .. }
             | Self::NeighAdd { .. }
             | Self::NeighReplace { .. }
             | Self::NeighDel { .. }
@@ -229,6 +246,8 @@ impl Request {
             | Self::RouteShow { .. }
             | Self::NeighShow { .. }
             | Self::PortShow { .. }
+            | Self::PortRss { .. }
+            | Self::QueueMapShow
             | Self::TimerList
             | Self::Monitor { .. }
             | Self::Stats

@@ -22,6 +22,7 @@ mod stats;
 mod table;
 mod timer;
 mod version;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,8 @@ enum Noun {
     Pmtu(pmtu::Pmtu),
     /// What happens to routes, addresses and links, as it happens: a line for each event, until Ctrl-C.
     Monitor(monitor::Monitor),
+    /// The workers, and which receive queues each polls.
+    Worker(worker::Worker),
     /// What became of packets, by worker.
     Stats,
     /// What was dropped, and why.
@@ -93,6 +96,7 @@ impl Noun {
             Self::Redirect(redirect) => redirect.run(context),
             Self::Pmtu(pmtu) => pmtu.run(context),
             Self::Monitor(monitor) => monitor.run(context),
+            Self::Worker(worker) => worker.run(context),
             Self::Stats => stats::run(context),
             Self::Drops(drops) => drops.run(context),
             Self::Replay(replay) => replay.run(context),

@@ -1,5 +1,7 @@
 //! `ferry port`: the ports, as `ip -s link` and `ip addr` show interfaces.
 
+mod rss;
+
 use std::fmt::Write;
 
 use clap::{Args, Subcommand};
@@ -25,6 +27,12 @@ enum Verb {
         #[arg(value_name = "PORT")]
         name: Option<String>,
     },
+    /// Show what comes in through each receive queue, and how flows are spread over them.
+    Rss {
+        /// The port's name.
+        #[arg(value_name = "PORT")]
+        name: Option<String>,
+    },
     /// Let a port carry packets of another length while it runs: PORT mtu BYTES.
     #[command(override_usage = "ferry port set PORT mtu BYTES")]
     Set {
@@ -41,6 +49,7 @@ impl Port {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self.verb.unwrap_or(Verb::Show { name: None }) {
             Verb::Show { name } => Self::show(name, context),
+            Verb::Rss { name } => rss::run(name, context),
             Verb::Set { name, words } => Self::set(name, &words, context),
         }
     }

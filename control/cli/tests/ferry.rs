@@ -151,8 +151,33 @@ fn stats() -> Reply {
         events: None,
         control: [].into(),
         total: counts.clone(),
-        workers: vec![WorkerStats { core: 2, turns: 123_456, counts }],
+        workers: vec![WorkerStats {
+            core: 2,
+            turns: 123_456,
+            idle_turns: 123_000,
+            sleeps: 3,
+            slept_micros: 250,
+            counts,
+        }],
     })
+}
+
+fn map() -> Reply {
+    let place = |queue: &str, core, moving| QueuePlace { queue: queue.parse().unwrap(), core, moving };
+    Reply::QueueMap(vec![place("left:0", 2, false), place("left:1", 5, true), place("right:0", 2, false)])
+}
+
+fn rss() -> Reply {
+    let share = |queue, core, packets, starved| QueueShare { queue, core, packets, starved };
+    let hashed = ["IPv4 addresses", "IPv6 addresses"].map(str::to_owned).into();
+    Reply::PortRss(vec![
+        PortRss {
+            ifname: "left".to_owned(),
+            queues: vec![share(0, 2, 750, false), share(1, 5, 250, false), share(2, 5, 0, true)],
+            rss: Some(Spread { hashed, key: KeyKind::Symmetric, table: vec![0, 1, 2, 0] }),
+        },
+        PortRss { ifname: "right".to_owned(), queues: vec![share(0, 2, 0, false)], rss: None },
+    ])
 }
 
 fn drops() -> Reply {
@@ -217,6 +242,21 @@ local         1
 dropped       packets
 bad_checksum        7
 "),
+        ("worker map", map(), "\
+queue    core  
+left:0      2  
+left:1      5  on its way
+right:0     2  
+"),
+        ("port rss", rss(), "\
+queue    core  packets   share  
+left:0      2      750  75.0 %  
+left:1      5      250  25.0 %  
+left:2      5        0   0.0 %  starved
+right:0     2        0       -  
+
+left: hashes IPv4 addresses, IPv6 addresses, symmetric key; of 4 entries of its table each queue has 2, 1, 1
+"),
         ("drops", drops(), "\
 reason        packets  meaning
 bad_checksum        7  The IPv4 header checksum is wrong.
@@ -262,7 +302,7 @@ fn programs_read_one_line_of_json() {
             r#"{"uptime_seconds":65,"generation":12,"live_snapshots":1,"routes":{"ipv4":4,"ipv6":1},"#,
             r#""total":{"received":1000,"transmitted":990,"punted":{"arp":2,"local":1,"no_route":0},"#,
             r#""dropped":{"bad_checksum":7,"tx_full":0},"originated":3,"originated_lost":0},"#,
-            r#""workers":[{"core":2,"turns":123456,"received":1000,"transmitted":990,"punted":{"arp":2,"local":1,"no_route":0},"#,
+            r#""workers":[{"core":2,"turns":123456,"idle_turns":123000,"sleeps":3,"slept_micros":250,"received":1000,"transmitted":990,"punted":{"arp":2,"local":1,"no_route":0},"#,
             r#""dropped":{"bad_checksum":7,"tx_full":0},"originated":3,"originated_lost":0}]}"#)),
         ("-j drops", drops(), concat!(
             r#"[{"reason":"bad_checksum","packets":7,"explanation":"The IPv4 header checksum is wrong."},"#,
@@ -327,6 +367,19 @@ fn words_become_the_request_they_mean() {
         ("neigh flush dev left --permanent", Request::NeighFlush { dev: Some("left".to_owned()), permanent: true }),
         ("port show right", Request::PortShow { name: Some("right".to_owned()) }),
         ("port", Request::PortShow { name: None }),
+        ("worker map", Request::QueueMapShow),
+        ("worker map show", Request::QueueMapShow),
+        (
+            "worker map set left:0=2 v.100:17=5",
+            Request::QueueMapSet {
+                queues: vec![
+                    QueuePlace { queue: "left:0".parse().unwrap(), core: 2, moving: false },
+                    QueuePlace { queue: "v.100:17".parse().unwrap(), core: 5, moving: false },
+                ],
+            },
+        ),
+        ("port rss", Request::PortRss { name: None }),
+        ("port rss left", Request::PortRss { name: Some("left".to_owned()) }),
         ("port set right mtu 1400", Request::PortSet { name: "right".to_owned(), mtu: 1400 }),
         ("timer", Request::TimerList),
         ("timer list", Request::TimerList),

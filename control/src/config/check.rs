@@ -18,11 +18,12 @@ use super::filter;
 use super::gateway::{check_gateways, fib_of};
 use super::link::AdvertisedPrefix;
 use super::mistake::Mistake;
+use super::queues::check_queues;
 use super::reach::Ports;
 use super::read::{Draft, NeighbourDraft, PortDraft, RouteDraft, ViaDraft, WorkerDraft};
 use super::tap::check_taps;
 use super::vlan::check_vlans;
-use super::{Config, Core, MAX_PORTS, Neighbour, Port, Route, Target, Under, Worker};
+use super::{Config, Core, Idle, MAX_PORTS, Neighbour, Port, Route, Target, Under, Worker};
 use crate::routes::Fibs;
 
 /// The configuration `draft` means, if nothing in it is wrong.
@@ -31,7 +32,7 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
         socket,
         dpdk,
         routing,
-        workers,
+        workers: worker_drafts,
         ports: mut drafts,
         routes,
         neighbours,
@@ -40,13 +41,14 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
         source_routes,
         is_patchy,
     } = draft;
-    let workers = check_workers(workers, mistakes);
+    let workers = check_workers(&worker_drafts, mistakes);
     // Workers poll the first so many ports: those with a device.
     drafts.sort_by_key(|draft| draft.vlan.is_some());
     check_ports(&drafts, is_patchy, mistakes);
     let ports = Ports::new(&drafts, is_patchy);
     check_vlans(&drafts, &ports, mistakes);
     check_taps(&drafts, mistakes);
+    let queue_map = check_queues(&worker_drafts, &drafts, &ports, mistakes);
     let ports_fibs = drafts.iter().filter_map(|draft| draft.fib.as_ref());
     let fibs = ports_fibs.chain(routes.iter().filter_map(|draft| draft.fib.as_ref()));
     mistakes.extend(fibs.filter_map(|fib| no_table(fib, routing.fibs)));
@@ -58,6 +60,8 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
     if !mistakes.is_empty() {
         return None;
     }
+    // A map names every queue, and so says how many there are.
+    let named = |place: usize| queue_map.as_ref()?.get(place).and_then(|queues| u16::try_from(queues.len()).ok());
     Some(Config {
         socket: socket.unwrap_or_else(|| PathBuf::from(control_api::DEFAULT_SOCKET)),
         dpdk,
@@ -66,8 +70,10 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
         ports: drafts
             .iter()
             .zip(policies)
-            .map(|(draft, policy)| port(draft, policy, &ports, &drafts))
+            .enumerate()
+            .map(|(place, (draft, policy))| port(draft, policy, named(place), &ports, &drafts))
             .collect::<Option<_>>()?,
+        queue_map,
         routes,
         neighbours,
         filters,
@@ -77,19 +83,19 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
 }
 
 /// One worker on the last core, unless the file says otherwise.
-fn check_workers(drafts: Vec<WorkerDraft>, mistakes: &mut Vec<Mistake>) -> Vec<Worker> {
+fn check_workers(drafts: &[WorkerDraft], mistakes: &mut Vec<Mistake>) -> Vec<Worker> {
     if drafts.is_empty() {
-        return vec![Worker { core: Core::Last }];
+        return vec![Worker { core: Core::Last, idle: Idle::Poll }];
     }
     let mut cores = Once::default();
     let mut workers = Vec::with_capacity(drafts.len());
-    for core in drafts.into_iter().filter_map(|draft| draft.core) {
+    for (core, idle) in drafts.iter().filter_map(|draft| Some((draft.core.as_ref()?, draft.idle))) {
         if let Err(first) = cores.insert(*core.get_ref(), core.span()) {
             let message = format!("two workers are to poll on core {}", core.get_ref());
             let mistake = Mistake::new(core.span(), message, "and this one").also(first, "this one");
             mistakes.push(mistake.help("give each worker a core of its own"));
         }
-        workers.push(Worker { core: Core::Number(core.into_inner()) });
+        workers.push(Worker { core: Core::Number(*core.get_ref()), idle });
     }
     workers
 }
@@ -186,7 +192,13 @@ fn in_file_order<'d, T>(one: &'d Spanned<T>, two: &'d Spanned<T>) -> (&'d Spanne
     if one.span().start <= two.span().start { (one, two) } else { (two, one) }
 }
 
-fn port(draft: &PortDraft, policy: Policy, ports: &Ports<'_>, drafts: &[PortDraft]) -> Option<Port> {
+fn port(
+    draft: &PortDraft,
+    policy: Policy,
+    named_queues: Option<u16>,
+    ports: &Ports<'_>,
+    drafts: &[PortDraft],
+) -> Option<Port> {
     let under = match &draft.vlan {
         None => Under::Device(draft.device.as_ref()?.get_ref().clone()),
         Some(vlan) => Under::Vlan(vlan.vlan(ports)?),
@@ -212,6 +224,8 @@ fn port(draft: &PortDraft, policy: Policy, ports: &Ports<'_>, drafts: &[PortDraf
         promiscuous: draft.promiscuous,
         policy,
         directed_broadcast: draft.directed_broadcast,
+        queues: draft.queues.as_ref().map(|count| *count.get_ref()).or(named_queues),
+        rss: draft.rss,
         rx_descriptors: draft.rx_descriptors,
         tx_descriptors: draft.tx_descriptors,
         tap: draft.tap.tap(draft.name.as_ref()?.get_ref()).ok()?,
@@ -363,7 +377,7 @@ fn check_neighbours(drafts: &[NeighbourDraft], ports: &Ports<'_>, mistakes: &mut
 }
 
 /// Things that must occur once, and where they first did.
-struct Once<T>(HashMap<T, Range<usize>>);
+pub(super) struct Once<T>(HashMap<T, Range<usize>>);
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
@@ -373,7 +387,7 @@ impl<T> Default for Once<T> {
 
 impl<T: Eq + Hash> Once<T> {
     /// Notes that `thing` is at `at`; if it was somewhere before, says where.
-    fn insert(&mut self, thing: T, at: Range<usize>) -> Result<(), Range<usize>> {
+    pub(super) fn insert(&mut self, thing: T, at: Range<usize>) -> Result<(), Range<usize>> {
         match self.0.entry(thing) {
             Entry::Vacant(free) => {
                 free.insert(at);

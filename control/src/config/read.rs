@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use boundary::Mtu;
-use control_api::{InterfaceAddress, Network};
+use control_api::{InterfaceAddress, Network, PortQueue};
 use packet::ethernet::MacAddr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -20,6 +20,7 @@ use super::filter::{self, FilterDraft, PolicyDraft};
 use super::icmp;
 use super::link::{self, LinkSettings};
 use super::mistake::Mistake;
+use super::queues::{self, Idle, Rss};
 use super::tap::{self, TapDraft};
 use super::value::{self, Value, closest, expected};
 use super::vlan::{self, VlanDraft};
@@ -46,6 +47,8 @@ pub(super) struct Draft {
 #[derive(Debug)]
 pub(super) struct WorkerDraft {
     pub(super) core: Option<Spanned<usize>>,
+    pub(super) idle: Idle,
+    pub(super) queues: Vec<Spanned<PortQueue>>,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub(super) struct PortDraft {
     pub(super) promiscuous: bool,
     pub(super) policy: PolicyDraft,
     pub(super) directed_broadcast: bool,
+    pub(super) queues: Option<Spanned<u16>>,
+    pub(super) rss: Rss,
     pub(super) rx_descriptors: Option<u16>,
     pub(super) tx_descriptors: Option<u16>,
     pub(super) fib: Option<Spanned<u16>>,
@@ -149,7 +154,11 @@ fn read_routing(routing: &mut Section<'_, '_>) -> Routing {
 }
 
 fn read_worker(worker: &mut Section<'_, '_>) -> WorkerDraft {
-    WorkerDraft { core: worker.required("core", "core = 1", value::core) }
+    WorkerDraft {
+        core: worker.required("core", "core = 1", value::core),
+        idle: worker.optional("idle", queues::idle).map(Spanned::into_inner).unwrap_or_default(),
+        queues: worker.list("queues", value::parsed),
+    }
 }
 
 fn read_port(port: &mut Section<'_, '_>) -> PortDraft {
@@ -168,6 +177,10 @@ fn read_port(port: &mut Section<'_, '_>) -> PortDraft {
         promiscuous: !is_vlan && port.optional("promiscuous", value::boolean).is_some_and(Spanned::into_inner),
         policy: filter::read_policy(port),
         directed_broadcast: port.optional("directed_broadcast", value::boolean).is_some_and(Spanned::into_inner),
+        queues: if is_vlan { None } else { port.optional("queues", queues::count) },
+        rss: if is_vlan { None } else { port.optional("rss", queues::rss) }
+            .map(Spanned::into_inner)
+            .unwrap_or_default(),
         rx_descriptors: descriptors(port, "rx_descriptors"),
         tx_descriptors: descriptors(port, "tx_descriptors"),
         fib: port.optional("fib", value::fib),

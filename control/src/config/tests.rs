@@ -96,7 +96,7 @@ fn everything_a_file_can_say_is_understood() {
     assert_eq!(config.socket(), Path::new("/tmp/ferry.sock"));
     let args = vec!["--log-level=pmd:debug".to_owned()];
     assert_eq!(config.dpdk(), &Dpdk { memory_mib: Some(256), huge_pages: HugePages::Never, args });
-    assert_eq!(config.workers(), [2, 3].map(|core| Worker { core: Core::Number(core) }));
+    assert_eq!(config.workers(), [2, 3].map(|core| Worker { core: Core::Number(core), idle: Idle::Poll }));
     assert_eq!(
         config.port(left),
         &Port {
@@ -108,6 +108,8 @@ fn everything_a_file_can_say_is_understood() {
             promiscuous: true,
             policy: Policy::default(),
             directed_broadcast: false,
+            queues: None,
+            rss: Rss::Device,
             rx_descriptors: Some(1024),
             tx_descriptors: Some(512),
             tap: None,
@@ -202,7 +204,7 @@ fn a_router_that_names_no_networks_tells_hosts_of_those_it_is_in() {
 fn one_port_is_enough_and_the_rest_has_defaults() {
     let config = Config::parse("ferry.toml", "[[port]]\nname = \"left\"\ndevice = \"net_null0\"\n").unwrap();
     assert_eq!(config.socket(), Path::new("/run/ferry/ferry.sock"));
-    assert_eq!(config.workers(), [Worker { core: Core::Last }]);
+    assert_eq!(config.workers(), [Worker { core: Core::Last, idle: Idle::Poll }]);
     assert_eq!(config.dpdk(), &Dpdk::default());
     assert_eq!(config.ports()[0].mtu, Mtu::ETHERNET);
     assert!(!config.ports()[0].promiscuous);

@@ -49,6 +49,9 @@ impl Subject {
             | Request::AddressDel { .. }
             | Request::PortShow { .. }
             | Request::PortSet { .. }
+            | Request::PortRss { .. }
+            | Request::QueueMapShow
+            | Request::QueueMapSet { .. }
             | Request::TimerList
             | Request::TimerCreate { .. }
             | Request::TimerChange { .. }

@@ -8,6 +8,7 @@ mod nothing_trusted;
 mod own_addresses;
 mod policy;
 mod proxies;
+mod queues;
 mod requests;
 mod routers;
 mod routes;
