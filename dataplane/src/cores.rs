@@ -3,6 +3,9 @@
 //! A worker polls without end, so whatever else the system runs on its core takes turns with it: packets wait meanwhile,
 //! for milliseconds. ferryd's own threads therefore go elsewhere, as long as there is an elsewhere.
 
+use std::fs;
+use std::path::Path;
+
 use control::config::{Core, Worker};
 use core_affinity::CoreId;
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -41,6 +44,21 @@ pub(crate) fn move_to(cores: &[usize]) {
     }
 }
 
+/// The NUMA node a core is on, if the system tells.
+pub(crate) fn node_of(core: usize) -> Option<u32> {
+    node_in(Path::new(CORES), core)
+}
+
+fn node_in(cores: &Path, core: usize) -> Option<u32> {
+    // The folder of a core has a link `node0` to the node it is on.
+    let entries = fs::read_dir(cores.join(format!("cpu{core}"))).ok()?;
+    let names = entries.flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| name.to_str()?.strip_prefix("node")?.parse().ok()).next()
+}
+
+/// Where the kernel tells of cores, a folder for each.
+const CORES: &str = "/sys/devices/system/cpu";
+
 /// Core `core` is not ours to use.
 pub(crate) fn not_there(core: usize) -> StartError {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
@@ -59,6 +77,16 @@ mod tests {
         assert_eq!(choose(Core::Number(2), &two).unwrap().id, 2);
         assert!(matches!(choose(Core::Number(3), &two), Err(StartError::Core { core: 3, .. })));
         assert!(matches!(choose(Core::Last, &[]), Err(StartError::NoCores)));
+    }
+
+    #[test]
+    fn the_node_of_a_core_is_the_one_its_folder_names() {
+        let machine = tempfile::tempdir().unwrap();
+        for folder in ["cpu0/topology", "cpu0/node0", "cpu12/node1", "cpu12/nodes", "cpu3/cache"] {
+            fs::create_dir_all(machine.path().join(folder)).unwrap();
+        }
+        let nodes = [0, 12, 3, 99].map(|core| node_in(machine.path(), core));
+        assert_eq!(nodes, [Some(0), Some(1), None, None], "one does not tell, and one is not there");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 mod carrier;
 mod cores;
 mod end;
+mod pools;
 mod ports;
+mod queues;
 mod taps;
 mod workers;
 
@@ -22,9 +24,10 @@ use control::{Control, Kernel, Setup, Timestamp};
 use tracing::{error, info};
 
 use crate::end::End;
-use crate::ports::{Ports, frame_room, start_eal};
+use crate::pools::frame_room;
+use crate::ports::{Ports, Started, start_eal};
 use crate::taps::{TapError, Taps};
-use crate::workers::Workers;
+use crate::workers::{Workers, crews};
 
 /// Forwards IPv4 and IPv6 packets between DPDK ports.
 #[derive(Debug, Parser)]
@@ -82,25 +85,29 @@ fn run(path: &Path) -> Result<(), StartError> {
     let server = Server::start(config.socket(), asked)?;
     info!("listening on {}", config.socket().display());
     let eal = start_eal(&config, other_cores)?;
-    let (ports, worker_ports) = Ports::start(&eal, &config)?;
+    let nodes: Vec<_> = cores.iter().map(|core| cores::node_of(core.id)).collect();
+    let Started { ports, of_workers, queues, owners } = Ports::start(&eal, &config, &nodes)?;
     let state =
         ForwardingState::without_routes(ports.states.iter().copied()).with_filters(config.filters().iter().cloned());
     let sizes = RingSizes { frame_len: usize::from(frame_room(&config)), ..RingSizes::default() };
-    let (publisher, links, counters, ends) = boundary::connect(state, config.workers().len(), sizes);
+    let (publisher, links, counters, ends) = boundary::connect_queues(state, &queues, config.workers().len(), sizes);
+    let (queue_map, desks) = workers::desks(&owners, &queues, config.workers().len());
 
     let epoch = Instant::now();
     let taps = Taps::start(&config, &ports.states).map_err(|(port, error)| StartError::Tap { port, error })?;
     let kernel = taps.map(|taps| Box::new(taps) as Box<dyn Kernel>);
     // Routers in a row that divided flows alike would leave the second nothing to divide.
     let multipath = config.routing().multipath(RandomState::new().hash_one(epoch));
-    let setup = Setup { kernel, multipath, ..Setup::new(&config, ports.states.iter().copied()) };
+    let queues = control::Queues::new(queue_map, queues);
+    let setup = Setup { kernel, multipath, queues, ..Setup::new(&config, ports.states.iter().copied()) };
     let mut control =
         Control::new(setup, publisher, workers::shown(&cores, &counters), Box::new(ports), Timestamp::ZERO);
     // A clock before 1970 is not set; routes then expire by it as it is.
     control.set_wall_clock(Box::new(|_now| UNIX_EPOCH.elapsed().unwrap_or_default()));
     let alarm = end.alarm();
     let control = ControlThread::spawn(control, links, requests, epoch, alarm.clone()).map_err(StartError::Thread)?;
-    let workers = Workers::spawn(&eal, &cores, worker_ports, ends, &alarm)?;
+    let crews = crews(&cores, config.workers(), of_workers, ends, desks);
+    let workers = Workers::spawn(&eal, crews, &alarm)?;
     info!("forwarding");
 
     match end.wait() {

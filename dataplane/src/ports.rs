@@ -1,15 +1,17 @@
 //! The configured ports, started.
 
-use boundary::{PortId, PortState};
-use control::config::{self, Config, HugePages};
-use control_api::Link;
-use dpdk::{Eal, EalConfig, MemoryChoice, Mempool, MempoolConfig, PortConfig, WorkerPort};
+use boundary::{PortId, PortState, WorkerId};
+use control::config::{self, Config, HugePages, Rss};
+use control_api::{KeyKind, Link};
+use dpdk::{Eal, EalConfig, MemoryChoice, PortConfig, RssKey, WorkerPort};
 use packet::ethernet::MacAddr;
 use packet::vlan::TagProtocol;
 use tracing::{info, warn};
 
-use crate::StartError;
 use crate::carrier::Carrier;
+use crate::pools::{Pools, memory_for};
+use crate::queues::Spread;
+use crate::{StartError, queues};
 
 /// Ports that run: the control thread's ends, and what forwarding knows of each, by [`PortId`].
 #[derive(Debug)]
@@ -48,44 +50,49 @@ pub(crate) fn start_eal(config: &Config, cores: Vec<usize>) -> Result<Eal, Start
     Ok(eal)
 }
 
+/// Ports that run, their queues dealt out to the workers.
+pub(crate) struct Started {
+    pub(crate) ports: Ports,
+    /// Each worker's end of every port with a device, with the receive queues it polls.
+    pub(crate) of_workers: Vec<Vec<WorkerPort>>,
+    /// How many receive queues each port has, by [`PortId`].
+    pub(crate) queues: Vec<u16>,
+    /// Who polls each of them, by their numbers over all ports.
+    pub(crate) owners: Vec<WorkerId>,
+}
+
 impl Ports {
-    /// Starts every port with a queue each way for every worker.
+    /// Starts every port with a transmit queue for every worker, and with as many receive queues as configured.
     ///
-    /// Returns, for each worker, its end of every port.
-    pub(crate) fn start(eal: &Eal, config: &Config) -> Result<(Self, Vec<Vec<WorkerPort>>), StartError> {
-        let pool = Mempool::new(eal, pool_for(config))?;
+    /// `nodes` are the NUMA nodes of the workers.
+    pub(crate) fn start(eal: &Eal, config: &Config, nodes: &[Option<u32>]) -> Result<Started, StartError> {
+        let mut pools = Pools::new(eal, config);
         let mut ports = Self { started: Vec::new(), drivers: Vec::new(), carriers: Vec::new(), states: Vec::new() };
-        let mut of_workers: Vec<Vec<WorkerPort>> = config.workers().iter().map(|_worker| Vec::new()).collect();
         let workers = u16::try_from(config.workers().len()).expect("there are no more cores than that");
-        let mut macs = Vec::new();
+        let (mut macs, mut spread, mut queues) = (Vec::new(), Vec::new(), Vec::new());
         for (configured, device) in config.devices() {
-            let defaults = PortConfig::default();
-            let wanted = PortConfig {
-                rx_queues: workers,
-                tx_queues: workers,
-                rx_descriptors: configured.rx_descriptors.unwrap_or(defaults.rx_descriptors),
-                tx_descriptors: configured.tx_descriptors.unwrap_or(defaults.tx_descriptors),
-                mtu: configured.mtu.bytes(),
-                // A station that calls itself by another address than its device's hears nothing otherwise.
-                promiscuous: configured.promiscuous || configured.mac.is_some(),
-            };
             attach(eal, configured, device)?;
-            let (port, queues) = dpdk::Port::start(eal, device.name(), &wanted, &pool)
-                .map_err(|error| StartError::Port { name: configured.name.clone(), error })?;
+            let found = eal.ports().into_iter().find(|found| found.name == device.name());
+            let node = found.as_ref().and_then(|found| found.node);
+            let most = found.as_ref().map_or(workers, |found| found.rx_queues.min(workers)).max(1);
+            let count = configured.queues.unwrap_or(most);
+            let (port, started) =
+                dpdk::Port::start(eal, device.name(), &port_config(configured, count, workers), &pools.on(node)?)
+                    .map_err(|error| StartError::Port { name: configured.name.clone(), error })?;
             let mac = configured.mac.unwrap_or_else(|| MacAddr(port.mac()));
             info!("port {}: {}, {mac}, MTU {}, {}", configured.name, device, configured.mtu, port.link());
             for remark in port.remarks() {
                 warn!("port {}: {remark}", configured.name);
             }
-            for (worker, queue) in of_workers.iter_mut().zip(queues.into_worker_ports()) {
-                worker.push(queue);
-            }
             macs.push(mac);
-            let found = eal.ports().into_iter().find(|found| found.name == port.name());
+            spread.push(Spread { queues: count, node });
+            queues.push(started);
             ports.carriers.push(Carrier::of(device));
             ports.drivers.push(found.map_or_else(String::new, |found| found.driver));
             ports.started.push(port);
         }
+        let owners = config.queue_map().map_or_else(|| queues::spread(&spread, nodes), queues::as_configured);
+        remark_on_nodes(config, &spread, &owners, nodes);
         ports.states = config.port_states(macs);
         for (id, (configured, state)) in (0..).map(PortId).zip(config.ports().iter().zip(&ports.states)) {
             if state.vlan.is_some() {
@@ -93,7 +100,65 @@ impl Ports {
             }
             ports.remark_on(id, configured, state);
         }
-        Ok((ports, of_workers))
+        let of_workers = deal(queues, &owners, config.workers().len());
+        let mut queues: Vec<u16> = spread.iter().map(|port| port.queues).collect();
+        queues.resize(config.ports().len(), 0);
+        Ok(Started { ports, of_workers, queues, owners })
+    }
+}
+
+fn port_config(configured: &config::Port, queues: u16, workers: u16) -> PortConfig {
+    let defaults = PortConfig::default();
+    PortConfig {
+        rx_queues: queues,
+        tx_queues: workers,
+        rx_descriptors: configured.rx_descriptors.unwrap_or(defaults.rx_descriptors),
+        tx_descriptors: configured.tx_descriptors.unwrap_or(defaults.tx_descriptors),
+        mtu: configured.mtu.bytes(),
+        // A station that calls itself by another address than its device's hears nothing otherwise.
+        promiscuous: configured.promiscuous || configured.mac.is_some(),
+        rss_key: match configured.rss {
+            Rss::Device => RssKey::Device,
+            Rss::Symmetric => RssKey::Symmetric,
+        },
+    }
+}
+
+/// Each worker's end of every port: a transmit queue, and the receive queues it owns.
+fn deal(queues: Vec<dpdk::Queues>, owners: &[WorkerId], workers: usize) -> Vec<Vec<WorkerPort>> {
+    let mut of_workers: Vec<Vec<WorkerPort>> = (0..workers).map(|_worker| Vec::new()).collect();
+    let mut owners = owners.iter();
+    for dpdk::Queues { rx, tx } in queues {
+        let most = rx.len();
+        for (worker, tx) in of_workers.iter_mut().zip(tx) {
+            worker.push(WorkerPort::new(tx, most));
+        }
+        for (queue, owner) in rx.into_iter().zip(owners.by_ref()) {
+            let port = of_workers[owner.index()].last_mut().expect("every worker has its end of this port");
+            port.take(queue);
+        }
+    }
+    of_workers
+}
+
+/// Warns of workers that poll over the link between two NUMA nodes, and of those that poll nothing.
+fn remark_on_nodes(config: &Config, ports: &[Spread], owners: &[WorkerId], nodes: &[Option<u32>]) {
+    let places = queues::places(ports.iter().map(|port| port.queues));
+    for ((port, queue), owner) in places.into_iter().zip(owners) {
+        let (node, name) = (ports[port].node, &config.ports()[port].name);
+        if let (Some(node), Some(far)) = (node, nodes[owner.index()])
+            && node != far
+        {
+            warn!("worker {} is on NUMA node {far} and polls {name}:{queue} on node {node}; that is slower", owner.0);
+        }
+    }
+    for worker in (0..).map(WorkerId).take(nodes.len()).filter(|worker| !owners.contains(worker)) {
+        warn!(
+            "worker {} polls nothing: there are {} receive queues for {} workers",
+            worker.0,
+            owners.len(),
+            nodes.len()
+        );
     }
 }
 
@@ -141,6 +206,19 @@ impl control::Hardware for Ports {
         }
     }
 
+    fn spread(&self, id: PortId) -> Option<control_api::Spread> {
+        let rss = self.started.get(id.index())?.rss()?;
+        Some(control_api::Spread {
+            hashed: rss.hashed.iter().map(|what| (*what).to_owned()).collect(),
+            key: match rss.is_symmetric() {
+                true => KeyKind::Symmetric,
+                false if rss.key.is_empty() => KeyKind::Unknown,
+                false => KeyKind::Directional,
+            },
+            table: rss.table.clone(),
+        })
+    }
+
     fn set_mtu(&self, id: PortId, mtu: boundary::Mtu) -> Result<(), String> {
         // A VLAN has no device: what it carries is between those who use it, and no more than the port's it is on.
         if self.states[id.index()].vlan.is_some() {
@@ -166,40 +244,3 @@ fn attach(eal: &Eal, port: &config::Port, device: &config::Device) -> Result<(),
 fn device_of(port: &config::Port, device: &config::Device) -> Result<dpdk::Device, StartError> {
     device.to_string().parse().map_err(|error| StartError::DeviceName { port: port.name.clone(), error })
 }
-
-/// Buffers enough that every descriptor of every queue can hold one while every worker has its hands full.
-fn pool_for(config: &Config) -> MempoolConfig {
-    let defaults = (PortConfig::default(), MempoolConfig::default());
-    let descriptors: u32 = config
-        .devices()
-        .map(|(port, _device)| {
-            u32::from(port.rx_descriptors.unwrap_or(defaults.0.rx_descriptors))
-                + u32::from(port.tx_descriptors.unwrap_or(defaults.0.tx_descriptors))
-        })
-        .sum();
-    let workers = u32::try_from(config.workers().len()).expect("there are no more cores than that");
-    let in_hand =
-        (defaults.1.cache * 2 + BURST_BUFFERS * u32::try_from(config.devices().count()).unwrap_or(u32::MAX)) * workers;
-    // DPDK's pools are smallest in memory at one less than a power of two.
-    let buffers = (descriptors * workers + in_hand).next_power_of_two() - 1;
-    MempoolConfig { buffers: buffers.max(defaults.1.buffers), frame_room: frame_room(config), ..defaults.1 }
-}
-
-/// Room for the longest frame there can be, on whichever port: of a buffer, and of a slot to the control thread. In bytes.
-pub(crate) fn frame_room(config: &Config) -> u16 {
-    let longest = |port: &config::Port| PortConfig { mtu: port.mtu.bytes(), ..PortConfig::default() }.longest_frame();
-    config.ports().iter().map(longest).fold(MempoolConfig::default().frame_room, u16::max)
-}
-
-/// Memory for the pool, in MiB, and as much again as the drivers take for their rings.
-fn memory_for(config: &Config) -> u32 {
-    let pool = pool_for(config);
-    let bytes = u64::from(pool.buffers) * (u64::from(pool.frame_room) + BUFFER_OVERHEAD);
-    u32::try_from(bytes >> 20).unwrap_or(u32::MAX).saturating_mul(2).max(EalConfig::default().memory_mib)
-}
-
-/// A burst in and a burst out, per port.
-const BURST_BUFFERS: u32 = 2 * 64;
-
-/// DPDK's own header of a buffer, its headroom and its place in the pool, in bytes.
-const BUFFER_OVERHEAD: u64 = 128 + 128 + 64;

@@ -176,7 +176,7 @@ addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
         format!("{}-{}", self.id, port_name(host))
     }
 
-    fn router(&self) -> String {
+    pub(crate) fn router(&self) -> String {
         format!("{}-router", self.id)
     }
 

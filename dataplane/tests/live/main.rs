@@ -1,6 +1,7 @@
 //! ferryd as a process: between hosts in namespaces, and over captures.
 
 mod between_hosts;
+mod containers;
 mod ferryd;
 mod lab;
 mod lengths;
@@ -8,6 +9,7 @@ mod links;
 mod multipath;
 mod neighbours;
 mod over_captures;
+mod queues;
 mod taps;
 mod trouble;
 mod vlans;
