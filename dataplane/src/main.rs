@@ -196,6 +196,18 @@ impl StartError {
             Self::Eal(dpdk::EalError::Start { .. }) => {
                 Some("in [dpdk], `memory_mib` says how much memory to take, `args` what else DPDK is told".to_owned())
             }
+            Self::Port { error: dpdk::PortError::TooFewQueues { direction, .. }, .. } => Some(match direction {
+                dpdk::Direction::Receive => {
+                    "write fewer `queues` in its [[port]]; some virtual devices are given more by an \
+                                             argument, as in `net_af_packet0,iface=eth0,qpairs=2`"
+                        .to_owned()
+                }
+                dpdk::Direction::Transmit => {
+                    "every worker sends on every port: take a [[worker]] away; some virtual devices \
+                                              are given more by an argument, as in `net_af_packet0,iface=eth0,qpairs=2`"
+                        .to_owned()
+                }
+            }),
             Self::Tap { error, .. } => Some(error.help()),
             Self::Mempool(_) => Some("in [dpdk], `memory_mib` says how much memory to take".to_owned()),
             Self::Core { .. } | Self::NoCores => Some("name one with `core` in a [[worker]]".to_owned()),

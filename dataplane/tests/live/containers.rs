@@ -46,7 +46,7 @@ fn the_lab_in_containers_needs_two_capabilities_and_the_kernel_in_it_keeps_silen
     let trace = printed(&lab.on(Host::Left, &["ping", "-n", "-c", "1", "-t", "1", "-W", "5", "198.51.100.10"]));
     assert!(trace.contains("From 192.0.2.1"), "the hop between them is ferryd: {trace}");
     let accounts = Accounts::of(&ferryd.stop());
-    assert!(accounts.are_conserved() && accounts.transmitted >= 20, "{accounts:?}");
+    assert!(accounts.are_conserved() && accounts.transmitted > 0, "{accounts:?}");
     for host in &mut hosts {
         assert!(host.try_wait().expect("our own child").is_none(), "a host stays until it is stopped");
         host.kill().expect("it runs");

@@ -137,3 +137,16 @@ fn a_map_that_cannot_be_is_refused_and_the_one_there_is_stays() {
         assert_eq!(map(&lab, &Request::QueueMapShow), before);
     }
 }
+
+#[test]
+fn more_queues_than_a_device_has_are_refused_with_what_to_write() {
+    let Some(lab) = Lab::new("more_queues_than_a_device_has_are_refused_with_what_to_write") else { return };
+    let path = lab.config("");
+    let text = fs::read_to_string(&path).unwrap().replace("name = \"left\"", "name = \"left\"\nqueues = 3");
+    fs::write(&path, text).unwrap();
+    let refused = lab.ferryd(&["--config", path.to_str().expect("a test's folder has a plain name")]);
+    let said = printed(&refused);
+    assert!(!refused.status.success(), "{said}");
+    assert!(said.contains("`net_af_packet0` can have 1 receive queues, 3 are wanted"), "{said}");
+    assert!(said.contains("write fewer `queues`") && said.contains("qpairs=2"), "{said}");
+}

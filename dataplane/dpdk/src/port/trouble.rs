@@ -98,8 +98,8 @@ pub enum PortError {
         /// Its name.
         name: String,
     },
-    /// The device has fewer queues than there are workers to use them.
-    #[error("`{name}` has {available} {direction} queues, {wanted} are wanted, one for each worker")]
+    /// The device has fewer queues than wanted. Of transmit queues that is one for each worker.
+    #[error("`{name}` can have {available} {direction} queues, {wanted} are wanted")]
     TooFewQueues {
         /// The port.
         name: String,
