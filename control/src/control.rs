@@ -447,6 +447,7 @@ impl Control {
             Request::AddressDel { address, len, dev } => self.delete_address(&dev, address, len).map(|()| Reply::Done),
             Request::PortShow { name } => self.shown_ports(name.as_deref()).map(Reply::Ports),
             Request::PortSet { name, mtu } => self.set_port(&name, mtu).map(|()| Reply::Done),
+            Request::PortTurn { name, up } => self.turn_port_by_hand(&name, up).map(|()| Reply::Done),
             Request::PortRss { name } => self.shown_rss(name.as_deref()).map(Reply::PortRss),
             Request::QueueMapShow => Ok(Reply::QueueMap(self.queue_map())),
             Request::QueueMapSet { queues } => self.set_queue_map(&queues).map(Reply::QueueMap),

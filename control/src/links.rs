@@ -9,10 +9,14 @@
 //! comes back with the link. It is as if it were not there: another to the same network takes over, or one to a wider. What
 //! was made by itself, a clone or what a redirect said, goes for good, but for a clone by which a gateway is reached.
 //!
+//! A person can take a port down (`ferry port set PORT down`): then it is as if it had no link, and what comes in through it all
+//! the same is dropped, whatever its device thinks. A VLAN goes down with the port whose device it is on.
+//!
 //! Workers follow in two steps, [`BETWEEN_LOOKS`] after the link at most. First the port's next hops turn, which takes as
 //! long as there are next hops: from then on nothing is sent into the void, and senders are told. Then the routes turn one
 //! by one, and packets take what is left.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +37,8 @@ pub const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     looked_at: Option<Timestamp>,
+    /// The ports that a person has taken down.
+    taken_down: BTreeSet<PortId>,
 }
 
 impl Control {
@@ -44,13 +50,46 @@ impl Control {
         self.links.looked_at = Some(now);
         let ports: Vec<_> = self.ports.iter().map(|(port, _)| port).collect();
         for port in ports {
-            let link = self.hardware.link(port);
+            let link = self.link(port);
             // A device that does not tell is taken to have one.
             let has_link = link != Link::Down;
             if has_link != self.routes.next_hops.has_link(port) {
                 self.turn(port, link);
             }
         }
+    }
+
+    /// Whether a port has a link, as far as routes are concerned.
+    fn link(&self, port: PortId) -> Link {
+        if self.is_admin_down(port) { Link::Down } else { self.hardware.link(port) }
+    }
+
+    /// Whether a person has taken a port down, or the one whose device it is on.
+    pub(crate) fn is_admin_down(&self, port: PortId) -> bool {
+        let parent = self.ports.port(port).state.vlan.map(|vlan| vlan.parent);
+        [Some(port), parent].into_iter().flatten().any(|port| self.links.taken_down.contains(&port))
+    }
+
+    /// A person takes a port down, or up again.
+    pub(crate) fn turn_port_by_hand(&mut self, name: &str, up: bool) -> Result<(), ApiError> {
+        let port = self.ports.named(name)?;
+        let is_news = if up { self.links.taken_down.remove(&port) } else { self.links.taken_down.insert(port) };
+        if !is_news {
+            return Ok(());
+        }
+        tracing::info!("port {name}: taken {} by hand", if up { "up" } else { "down" });
+        self.routes.set_closed(port, !up);
+        self.routes.publish();
+        // With it goes and comes what is on it.
+        let on_it = |(_, info): &(PortId, &PortInfo)| info.state.vlan.is_some_and(|vlan| vlan.parent == port);
+        let ports: Vec<_> = std::iter::once(port).chain(self.ports.iter().filter(on_it).map(|(id, _)| id)).collect();
+        for port in ports {
+            let link = self.link(port);
+            if (link != Link::Down) != self.routes.next_hops.has_link(port) {
+                self.turn(port, link);
+            }
+        }
+        Ok(())
     }
 
     fn turn(&mut self, port: PortId, link: Link) {
@@ -90,7 +129,7 @@ impl Control {
     fn set_port_mtu(&mut self, port: PortId, mtu: Mtu) {
         self.ports.set_mtu(port, mtu);
         self.routes.set_port_mtu(port, mtu);
-        let link = self.hardware.link(port);
+        let link = self.link(port);
         self.routes.events.link(port, link, mtu.bytes());
     }
 

@@ -466,6 +466,12 @@ impl Routes {
         self.are_ports_other = true;
     }
 
+    /// What comes in through a port is dropped from now on, or no longer.
+    pub(crate) fn set_closed(&mut self, port: PortId, closed: bool) {
+        Arc::make_mut(&mut self.ports)[port.index()].policy.closed = closed;
+        self.are_ports_other = true;
+    }
+
     fn tables(&self, fib: u16) -> Option<&Tables> {
         if fib == MAIN { Some(&self.main) } else { self.others.get(&fib) }
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use boundary::{PortTotals, PuntReason, Totals, Vlan};
 use control_api::{
-    ApiError, Counts, Drop, MetricMask, Neighbour, NextHopState, Port, PortVlan, Route, RouteDetail, RouteFilter,
+    ApiError, Counts, Drop, Link, MetricMask, Neighbour, NextHopState, Port, PortVlan, Route, RouteDetail, RouteFilter,
     RouteFlags, RouteKind, RouteMetrics, RouteStat, Stats, Traffic, Version, WorkerStats, wire,
 };
 use packet::vlan::Tags;
@@ -74,7 +74,8 @@ impl Control {
                     driver: status.driver,
                     address: port.state.mac,
                     mtu: port.state.mtu.bytes(),
-                    operstate: status.link,
+                    operstate: if self.is_admin_down(id) { Link::Down } else { status.link },
+                    admin_down: self.is_admin_down(id),
                     addresses: port.addresses.clone(),
                     unused: self.unused_addresses(id),
                     rx: Traffic { packets: counted.rx_packets, bytes: counted.rx_bytes },

@@ -277,6 +277,9 @@ pub struct Port {
     pub mtu: u16,
     /// Whether there is a link.
     pub operstate: Link,
+    /// Whether a person has taken it down, or the port whose device it is on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub admin_down: bool,
     /// Its IP addresses.
     pub addresses: Vec<InterfaceAddress>,
     /// Those of them, and of its link-local ones, that are not used, because another host may have them or has.

@@ -134,6 +134,13 @@ pub enum Request {
         /// The longest IP packet, in bytes.
         mtu: u16,
     },
+    /// Takes a port down, or up again, until ferryd ends: as if its link were gone. Answered [`crate::Reply::Done`].
+    PortTurn {
+        /// Which.
+        name: String,
+        /// Whether it is to be up.
+        up: bool,
+    },
     /// How what comes in is spread over receive queues. Answered [`crate::Reply::PortRss`].
     PortRss {
         /// Only of this port.
@@ -229,6 +236,7 @@ impl Request {
             | Self::AddressAdd { .. }
             | Self::AddressDel { .. }
             | Self::PortSet { .. }
+            | Self::PortTurn { .. }
             | Self::QueueMapSet { .. }
             | Self::NeighAdd { .. }
             | Self::NeighReplace { .. }

@@ -33,14 +33,14 @@ enum Verb {
         #[arg(value_name = "PORT")]
         name: Option<String>,
     },
-    /// Let a port carry packets of another length while it runs: PORT mtu BYTES.
-    #[command(override_usage = "ferry port set PORT mtu BYTES")]
+    /// Take a port down or up, or let it carry packets of another length while it runs: PORT up, PORT down, PORT mtu BYTES.
+    #[command(override_usage = "ferry port set PORT up|down|mtu BYTES")]
     Set {
         /// The port's name.
         #[arg(value_name = "PORT")]
         name: String,
         /// What is to be other, and how.
-        #[arg(value_name = "mtu BYTES", required = true)]
+        #[arg(value_name = "up|down|mtu BYTES", required = true)]
         words: Vec<String>,
     },
 }
@@ -55,13 +55,14 @@ impl Port {
     }
 
     fn set(name: String, words: &[String], context: &Context) -> Result<(), Failure> {
-        let mtu = match words {
-            [what, bytes] if what == "mtu" => bytes.parse().ok(),
+        let request = match words {
+            [what, bytes] if what == "mtu" => bytes.parse().ok().map(|mtu| Request::PortSet { name, mtu }),
+            [turn] if turn == "up" || turn == "down" => Some(Request::PortTurn { name, up: turn == "up" }),
             _other => None,
         };
-        let usage = || Failure::usage(format!("expected `mtu BYTES`, found `{}`", words.join(" ")));
-        let mtu = mtu.ok_or_else(|| usage().with_hint("see `ferry port --help`"))?;
-        let Reply::Done = context.ask(&Request::PortSet { name, mtu })? else {
+        let usage = || Failure::usage(format!("expected `up`, `down` or `mtu BYTES`, found `{}`", words.join(" ")));
+        let request = request.ok_or_else(|| usage().with_hint("see `ferry port --help`"))?;
+        let Reply::Done = context.ask(&request)? else {
             return Err(Failure::unexpected_answer());
         };
         context.say(&serde_json::json!({ "done": true }), |_paint| String::new())
@@ -82,6 +83,7 @@ fn show(ports: &[Shown], paint: Paint) -> String {
     for port in ports {
         let link = match port.operstate {
             link @ Link::Up => toned(link.name(), Tone::Good),
+            Link::Down if port.admin_down => toned("admin down", Tone::Bad),
             link @ Link::Down => toned(link.name(), Tone::Bad),
             link @ Link::Unknown => toned(link.name(), Tone::Doubtful),
         };

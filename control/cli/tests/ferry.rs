@@ -124,6 +124,7 @@ fn ports() -> Reply {
         address: "02:00:00:00:00:01".parse().unwrap(),
         mtu: 1500,
         operstate: Link::Up,
+        admin_down: false,
         addresses: vec!["192.0.2.1/24".parse().unwrap(), "2001:db8:1::1/64".parse().unwrap()],
         unused: Vec::new(),
         rx: Traffic { packets: 1_000_000, bytes: 64_000_000 },
@@ -243,17 +244,17 @@ dropped       packets
 bad_checksum        7
 "),
         ("worker map", map(), "\
-queue    core  
-left:0      2  
-left:1      5  on its way
-right:0     2  
+queue    core
+left:0   2
+left:1   5     on its way
+right:0  2
 "),
         ("port rss", rss(), "\
-queue    core  packets   share  
-left:0      2      750  75.0 %  
-left:1      5      250  25.0 %  
-left:2      5        0   0.0 %  starved
-right:0     2        0       -  
+queue    core  packets  share
+left:0   2         750  75.0 %
+left:1   5         250  25.0 %
+left:2   5           0  0.0 %   starved
+right:0  2           0  -
 
 left: hashes IPv4 addresses, IPv6 addresses, symmetric key; of 4 entries of its table each queue has 2, 1, 1
 "),
@@ -380,6 +381,8 @@ fn words_become_the_request_they_mean() {
         ),
         ("port rss", Request::PortRss { name: None }),
         ("port rss left", Request::PortRss { name: Some("left".to_owned()) }),
+        ("port set right down", Request::PortTurn { name: "right".to_owned(), up: false }),
+        ("port set right up", Request::PortTurn { name: "right".to_owned(), up: true }),
         ("port set right mtu 1400", Request::PortSet { name: "right".to_owned(), mtu: 1400 }),
         ("timer", Request::TimerList),
         ("timer list", Request::TimerList),

@@ -145,7 +145,7 @@ pub(super) fn check_policy(port: &PortDraft, filters: &[FilterDraft], mistakes: 
         }
         place.and_then(|place| u16::try_from(place).ok()).map(FilterId)
     });
-    Policy { reverse_path: *reverse_path, class_e: *class_e, filter, redirects: *redirects }
+    Policy { reverse_path: *reverse_path, class_e: *class_e, filter, redirects: *redirects, closed: false }
 }
 
 fn no_such_filter(wanted: &Spanned<String>, filters: &[FilterDraft]) -> Mistake {

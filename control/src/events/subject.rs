@@ -49,6 +49,7 @@ impl Subject {
             | Request::AddressDel { .. }
             | Request::PortShow { .. }
             | Request::PortSet { .. }
+            | Request::PortTurn { .. }
             | Request::PortRss { .. }
             | Request::QueueMapShow
             | Request::QueueMapSet { .. }

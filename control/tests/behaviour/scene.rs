@@ -83,7 +83,7 @@ pub(crate) struct Scene {
     pub(crate) control: Control,
     pub(crate) now: Timestamp,
     pub(crate) sent: Sent,
-    state: Reader<ForwardingState>,
+    pub(crate) state: Reader<ForwardingState>,
 }
 
 /// Frames that left, oldest first.

@@ -18,6 +18,8 @@ pub struct Policy {
     pub filter: Option<FilterId>,
     /// Whether a host on its link is told when its packets leave the way they came, and somebody is nearer.
     pub redirects: bool,
+    /// Whether nothing comes in through it at all: a person has taken it down.
+    pub closed: bool,
 }
 
 impl Policy {

@@ -110,6 +110,8 @@ reasons! {
         PuntFullTooBig = "punt_full_too_big",
         /// Too many packets of other kinds waited for the control thread, or this one was too long to wait.
         PuntFullOther = "punt_full_other",
+        /// The port it came in through is down, because a person wants it so.
+        PortDown = "port_down",
         /// The port out had no room.
         TxFull = "tx_full",
     }

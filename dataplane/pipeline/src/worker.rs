@@ -72,6 +72,10 @@ impl<P: Port> Worker<P> {
                 self.end.tally.received(ingress, queue, self.arrived.len(), bytes_of(&self.arrived));
                 let mut port = ingress;
                 loop {
+                    if state.port(port).policy.closed {
+                        self.end.tally.dropped(DropReason::PortDown, self.arrived.len());
+                        self.arrived.clear();
+                    }
                     forward_burst_by(lookup, state, port, &mut self.arrived, &mut self.verdicts);
                     self.ledger.note(state, port, &self.arrived, &self.verdicts);
                     part(
@@ -123,11 +127,14 @@ impl<P: Port> Worker<P> {
         let mut handled = 0;
         while handled < BURST {
             let Self { ports, outward, vlans, end, .. } = self;
-            let taken = end.originated.receive(|egress, bytes| {
+            let WorkerEnd { state, originated, tally, .. } = end;
+            let state = state.pin();
+            let taken = originated.receive(|egress, bytes| {
                 let device = vlans.get(egress).map_or(egress, |vlan| vlan.parent);
-                match ports[device.index()].originate(bytes) {
+                let is_closed = [egress, device].iter().any(|port| state.port(*port).policy.closed);
+                match if is_closed { None } else { ports[device.index()].originate(bytes) } {
                     Some(frame) => outward[egress.index()].push(frame),
-                    None => end.tally.originated_lost(1),
+                    None => tally.originated_lost(1),
                 }
             });
             if taken.is_none() {

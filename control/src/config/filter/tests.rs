@@ -29,7 +29,13 @@ rule = [
     assert!(port.directed_broadcast);
     assert_eq!(
         port.policy,
-        Policy { reverse_path: ReversePath::Strict, class_e: true, filter: Some(FilterId(1)), redirects: true }
+        Policy {
+            reverse_path: ReversePath::Strict,
+            class_e: true,
+            filter: Some(FilterId(1)),
+            redirects: true,
+            closed: false
+        }
     );
     let ports = |first, last| Some(Ports { first, last });
     let edge = Filter {

@@ -119,6 +119,34 @@ fn rfc_170_static_routes_are_back_when_the_link_is() {
     assert!(matches!(links.scene.fate(ip("192.0.2.11")), Some(NextHop::Neighbour(_))), "and so are its hosts");
 }
 
+#[test]
+fn a_port_that_a_person_takes_down_is_as_one_without_a_link_and_is_shown_apart() {
+    let mut links = Links::new();
+    links.scene.tell(add("10.0.0.0/8", 1)).unwrap();
+    let turn = |up| Request::PortTurn { name: "p0".to_owned(), up };
+    let shown = |links: &mut Links| match links.scene.ask(Request::PortShow { name: Some("p0".to_owned()) }) {
+        Ok(Reply::Ports(ports)) => {
+            (ports[0].operstate, ports[0].admin_down, links.scene.state.pin().ports[0].policy.closed)
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(links.scene.ask(turn(false)), Ok(Reply::Done));
+    assert_eq!(shown(&mut links), (Link::Down, true, true));
+    assert_eq!((links.letters("10.0.0.0/8").as_str(), links.is_found("10.0.0.1")), ("GS", false), "at once");
+    assert_eq!(links.scene.ask(turn(false)), Ok(Reply::Done), "once more is no other");
+    links.comes(LEFT);
+    assert!(!links.is_found("10.0.0.1"), "whatever its device says");
+
+    // A link that went meanwhile is still gone when the port is up.
+    links.goes(LEFT);
+    assert_eq!(links.scene.ask(turn(true)), Ok(Reply::Done));
+    assert_eq!(shown(&mut links), (Link::Down, false, false));
+    links.comes(LEFT);
+    assert!(links.is_found("10.0.0.1"));
+    let error = links.scene.ask(Request::PortTurn { name: "p9".to_owned(), up: false }).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::UnknownPort);
+}
+
 // holds X29, X73
 #[test]
 fn what_a_link_that_went_led_to_takes_a_wider_route_or_none() {

@@ -71,6 +71,24 @@ fn a_port_without_room_costs_the_frame_and_counts_it() {
 }
 
 #[test]
+fn what_comes_in_through_a_port_that_is_down_is_dropped_whatever_it_is() {
+    let mut scene = Scene::with_slots(8);
+    let mut down = state();
+    std::sync::Arc::make_mut(&mut down.ports)[LEFT.index()].policy.closed = true;
+    scene.publisher.publish(down);
+    scene.arrive([transit(), to_us()]);
+    let totals = scene.run();
+    assert_eq!((totals.received(), scene.drops(DropReason::PortDown)), (2, 2));
+    assert!(totals.is_conserved());
+    scene.link.originate.send(LEFT, &[1; 60]).unwrap();
+    let totals = scene.run();
+    assert_eq!((totals.originated(), totals.originated_lost()), (0, 1), "nor does anything leave");
+    scene.publisher.publish(state());
+    scene.arrive([transit()]);
+    assert_eq!(scene.run().transmitted(), 1, "and is forwarded when it is up");
+}
+
+#[test]
 fn a_full_punt_ring_costs_the_frame_and_counts_it() {
     let mut scene = Scene::with_slots(8);
     scene.arrive((0..5).map(|_frame| to_us()));
