@@ -23,11 +23,17 @@ impl TokenBucket {
         Self { per_token, full, saved: full, filled_at: Timestamp::ZERO }
     }
 
-    /// Takes a token, if there is one.
-    pub(crate) fn take(&mut self, now: Timestamp) -> bool {
+    /// Whether there is a token to take.
+    pub(crate) fn has_one(&mut self, now: Timestamp) -> bool {
         // A clock that jumps backwards fills nothing, and does not count twice what it fills later.
         self.saved = self.saved.saturating_add(now.since(self.filled_at)).min(self.full);
         self.filled_at = self.filled_at.max(now);
+        self.saved >= self.per_token
+    }
+
+    /// Takes a token, if there is one.
+    pub(crate) fn take(&mut self, now: Timestamp) -> bool {
+        self.has_one(now);
         let Some(left) = self.saved.checked_sub(self.per_token) else { return false };
         self.saved = left;
         true

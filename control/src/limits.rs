@@ -4,12 +4,13 @@
 //! flood of one kind leaves the others their share, and a flood of one source leaves the other sources theirs. Whoever
 //! floods us is told as much as its own bucket gives, and a trace or a path-MTU discovery of somebody else gets every answer.
 //!
-//! A source is an IPv4 address, or the first half of an IPv6 address: whoever has a /64 has all of it. Buckets of sources
-//! are kept for [`MOST_SOURCES`] at a time, and forgotten when they would be full again anyway, so memory is bounded and a
+//! A source is an address. Whoever has one in an IPv6 /64 may take any other there, so that all of a /64 have a bucket
+//! together, with room for several of them: a flood of one leaves its neighbours theirs, and one of made-up neighbours leaves
+//! the other networks theirs. Buckets of sources are kept for [`MOST_SOURCES`] at a time, and forgotten when they would be full again anyway, so memory is bounded and a
 //! flood from made-up sources meets the limit of all together.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::limit::TokenBucket;
@@ -28,6 +29,12 @@ impl Rate {
     /// A full bucket of this.
     fn bucket(self) -> TokenBucket {
         TokenBucket::new(self.per_second.max(1), self.burst.max(1))
+    }
+
+    /// What several sources of this rate have together: four times as much, if that leaves half of `common` to others.
+    fn of_several(self, common: Self) -> Self {
+        let several = |one: u32, all: u32| one.saturating_mul(4).min(all / 2).max(one);
+        Self { per_second: several(self.per_second, common.per_second), burst: several(self.burst, common.burst) }
     }
 
     /// How long an empty bucket takes to be full.
@@ -91,7 +98,9 @@ impl Limits {
     pub(crate) fn new(rates: IcmpLimits) -> Self {
         let mut all = [(); CLASSES].map(|()| rates.errors.bucket());
         all[Class::Echo as usize] = rates.echo_replies.bucket();
-        let patience = rates.errors_per_source.refill().max(rates.echo_replies_per_source.refill());
+        let kinds = [(rates.errors_per_source, rates.errors), (rates.echo_replies_per_source, rates.echo_replies)];
+        let refills = kinds.map(|(one, all)| one.refill().max(one.of_several(all).refill()));
+        let patience = refills.into_iter().max().unwrap_or_default();
         Self {
             rates,
             all,
@@ -101,16 +110,22 @@ impl Limits {
 
     /// Whether a message may be sent to `source`.
     pub(crate) fn allow(&mut self, class: Class, source: IpAddr, now: Timestamp) -> bool {
-        let rate = match class {
-            Class::Echo => self.rates.echo_replies_per_source,
-            _ => self.rates.errors_per_source,
+        let (rate, common) = match class {
+            Class::Echo => (self.rates.echo_replies_per_source, self.rates.echo_replies),
+            _ => (self.rates.errors_per_source, self.rates.errors),
         };
-        let may_have_more = match self.sources.bucket((class, source_of(source)), rate, now) {
-            Some(bucket) => bucket.take(now),
+        let network = network_of(source).map(|network| ((class, network), rate.of_several(common)));
+        let network_has = |take: fn(&mut TokenBucket, Timestamp) -> bool, sources: &mut Sources| match network {
             // Too many sources to tell apart: they have the common bucket alone.
+            Some((key, rate)) => sources.bucket(key, rate, now).is_none_or(|bucket| take(bucket, now)),
             None => true,
         };
-        may_have_more && self.all[class as usize].take(now)
+        // Asked first, and taken from last: nobody's bucket is made for an address of a network that has had its share, and
+        // what one source is refused costs its neighbours nothing.
+        network_has(TokenBucket::has_one, &mut self.sources)
+            && self.sources.bucket((class, source), rate, now).is_none_or(|bucket| bucket.take(now))
+            && network_has(TokenBucket::take, &mut self.sources)
+            && self.all[class as usize].take(now)
     }
 }
 
@@ -125,7 +140,8 @@ struct Sources {
     patience: Duration,
 }
 
-type SourceKey = (Class, u64);
+/// An address, or the first of an IPv6 network, which is no host's.
+type SourceKey = (Class, IpAddr);
 
 impl Sources {
     /// The bucket of a source; `None` when there are too many.
@@ -150,10 +166,11 @@ impl Sources {
     }
 }
 
-fn source_of(source: IpAddr) -> u64 {
+/// The /64 that an IPv6 address is in, by its first address.
+fn network_of(source: IpAddr) -> Option<IpAddr> {
     match source {
-        IpAddr::V4(source) => source.to_bits().into(),
-        IpAddr::V6(source) => (source.to_bits() >> 64) as u64,
+        IpAddr::V4(_) => None,
+        IpAddr::V6(source) => Some(Ipv6Addr::from_bits(source.to_bits() & !u128::from(u64::MAX)).into()),
     }
 }
 
@@ -203,12 +220,38 @@ mod tests {
         let mut limits = Limits::new(IcmpLimits::default());
         let one: IpAddr = "2001:db8::1".parse().unwrap();
         assert_eq!(allowed(&mut limits, Class::HopsExceeded, one, 90, START), 90);
-        let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
-        assert_eq!(
-            allowed(&mut limits, Class::HopsExceeded, neighbour, 90, START),
-            10,
-            "whoever has a /64 has all of it"
-        );
+    }
+
+    #[test]
+    fn rfc_084_a_flood_of_one_ipv6_address_costs_its_neighbour_no_answer() {
+        let mut limits = Limits::new(IcmpLimits::default());
+        let [one, neighbour] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse::<IpAddr>().unwrap());
+        for millisecond in 0..2_000 {
+            let now = START + Duration::from_millis(millisecond);
+            allowed(&mut limits, Class::HopsExceeded, one, 100, now);
+            if millisecond % 10 == 0 {
+                assert!(limits.allow(Class::HopsExceeded, neighbour, now), "at {millisecond} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn rfc_084_a_flood_of_all_addresses_of_a_64_costs_other_networks_no_answer_and_little_memory() {
+        let mut limits = Limits::new(IcmpLimits::default());
+        let other: IpAddr = "2001:db8:0:1::1".parse().unwrap();
+        let mut answered = 0;
+        for millisecond in 0..2_000 {
+            let now = START + Duration::from_millis(millisecond);
+            for number in 0..100 {
+                let made_up = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 1, 0, u16::try_from(millisecond).unwrap(), number);
+                answered += usize::from(limits.allow(Class::HopsExceeded, made_up.into(), now));
+            }
+            if millisecond % 10 == 0 {
+                assert!(limits.allow(Class::HopsExceeded, other, now), "at {millisecond} ms");
+            }
+        }
+        assert!((1_000..=1_100).contains(&answered), "250 at once and 400 a second: {answered}");
+        assert!(limits.sources.recent.len() < 1_000, "those that were refused have no bucket");
     }
 
     #[test]

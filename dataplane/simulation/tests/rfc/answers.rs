@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use simulation::{ALICE, BOB, Icmp, NOWHERE, ON_LEFT, ON_RIGHT, Outcome, Plan, RIGHT, Scene, udp};
+use simulation::{ALICE, BOB, Host, Icmp, NOWHERE, ON_LEFT, ON_RIGHT, Outcome, Plan, RIGHT, Scene, udp};
 
 fn expiring() -> Vec<u8> {
     udp(ALICE.v4, BOB.v4).hops(1).of(8)
@@ -48,6 +48,33 @@ fn rfc_084_a_flood_is_answered_as_the_configuration_allows_and_another_source_no
     }
     assert!((60..=75).contains(&told), "20 at once and 50 a second: {told}");
     assert!(scene.counts().icmp_limited > 4_000, "the others are counted");
+}
+
+/// In virtual time, the flood half and half of both families; the other host is on the flooder's own link.
+#[test]
+fn rfc_084_085_a_hundred_thousand_expired_packets_a_second_cost_another_host_no_answer() {
+    let mut scene = Plan::default().mtu(RIGHT, 1400).open();
+    let v6 = std::net::Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x77);
+    let carol = Host { mac: packet::ethernet::MacAddr([2, 0, 0, 0, 1, 0x77]), v4: [192, 0, 2, 77].into(), v6, ..ALICE };
+    scene.introduce(carol);
+    let both = [expiring(), udp(ALICE.v6, BOB.v6).hops(1).of(8)];
+    let flood: Vec<_> = both.iter().cycle().take(1000).collect();
+    let mut told = 0;
+    for hundredth in 0..100 {
+        told += reports(&scene.send_all(ALICE, &flood));
+        if hundredth % 10 == 0 {
+            for (asked, kind_and_code) in [
+                (udp(carol.v4, BOB.v4).hops(1).of(8), (11, 0)),
+                (udp(carol.v6, BOB.v6).hops(1).of(8), (3, 0)),
+                (udp(carol.v4, BOB.v4).dont_fragment().long(1401), (3, 4)),
+                (udp(carol.v6, BOB.v6).long(1401), (2, 0)),
+            ] {
+                assert_eq!(scene.send(carol, &asked).icmp_to(carol).kind_and_code, kind_and_code, "{hundredth}");
+            }
+        }
+        told += reports(&scene.pass(Duration::from_millis(10)));
+    }
+    assert!((300..=420).contains(&told), "the flooder's two addresses, 100 at once and 100 a second each: {told}");
 }
 
 #[test]
