@@ -16,6 +16,7 @@
 //! | [`pace`] | how many packets are due, and what is not made up for |
 //! | [`sequence`] | what became of numbered packets: lost, twice, out of order |
 //! | [`mlrsearch`] | the highest loads that lose no more than allowed |
+//! | [`recovery`] | how long a device loses packets after too many |
 //! | [`host`] | a host that looks for its router and answers who looks for it |
 
 pub mod flows;
@@ -27,6 +28,7 @@ pub mod pace;
 pub mod peers;
 pub mod plan;
 pub mod prefixes;
+pub mod recovery;
 pub mod routes;
 pub mod sequence;
 pub mod stamp;

@@ -60,6 +60,12 @@ impl Sequence {
         self.counts
     }
 
+    /// One more than the highest number that came.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
     /// The highest number that a later one came before; it may have come since.
     #[must_use]
     pub fn last_gap(&self) -> Option<u64> {

@@ -22,6 +22,10 @@ pub(crate) struct Options {
     /// The two ports, each a DPDK device: `net_virtio_user0,path=/run/left.sock`, `net_memif0,...`, `0000:03:00.0`.
     #[arg(long = "port", value_name = "DEVICE", required = true, num_args = 1)]
     ports: Vec<Device>,
+    /// Lengths of frames by turns, with the frame check sequence as RFC 2544 counts them; `imix` is 7 of 64, 4 of 570 and 1
+    /// of 1518 bytes. Test packets of IPv6 have at least 84.
+    #[arg(long, default_value = "64")]
+    size: String,
     #[command(flatten)]
     traffic: traffic::Options,
     /// Packets a second, over both ways; 1.5M and 200k are numbers.
@@ -65,8 +69,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     for device in &devices {
         Machine::default().permit(device).map_err(|error| error.to_string())?;
     }
-    let traffic = Traffic::new(&options.traffic)?;
-    let setup = Setup { core: options.core, descriptors: options.descriptors, longest_frame: traffic.longest_frame() };
+    let traffic = Traffic::new(&options.traffic, &options.size)?;
+    let setup =
+        Setup { core: options.core, descriptors: [options.descriptors; 2], longest_frame: traffic.longest_frame() };
     let config =
         EalConfig { devices: devices.to_vec(), memory_mib: Generator::memory_mib(&setup), ..EalConfig::default() };
     let eal = Eal::start(&config).map_err(|error| error.to_string())?;

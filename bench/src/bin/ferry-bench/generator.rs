@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
+use bench::flows::STATIONS;
 use bench::host::{Heard, Host, Station};
 use bench::plan::{Plan, Stations};
 use core_affinity::CoreId;
@@ -20,6 +21,7 @@ use dpdk::{Device, Eal, Mempool, MempoolConfig, Port, PortConfig, WorkerPort};
 use packet::ethernet::MacAddr;
 use pipeline::{Burst, Frame, Port as _};
 
+use crate::dut::Dut;
 use crate::lane::{Lane, crank};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -39,8 +41,8 @@ pub(crate) struct Generator {
 pub(crate) struct Setup {
     /// The core its thread has.
     pub(crate) core: usize,
-    /// Descriptors in each queue.
-    pub(crate) descriptors: u16,
+    /// Descriptors in the queues of each port.
+    pub(crate) descriptors: [u16; 2],
     /// The longest frame, in bytes, without the frame check sequence.
     pub(crate) longest_frame: usize,
 }
@@ -48,7 +50,7 @@ pub(crate) struct Setup {
 /// One port, and the host that lives on it.
 #[derive(Debug)]
 pub(crate) struct Side {
-    port: Port,
+    pub(crate) port: Port,
     pub(crate) queue: WorkerPort,
     host: Host,
     /// What it sends; nothing while its router has not been found.
@@ -98,10 +100,10 @@ impl Generator {
         setup: &Setup,
     ) -> Result<Self, String> {
         let pool = Mempool::new(eal, pool_for(setup)).map_err(|error| error.to_string())?;
-        let side = |device: &Device, station: Station| {
+        let side = |device: &Device, station: Station, descriptors: u16| {
             let config = PortConfig {
-                rx_descriptors: setup.descriptors,
-                tx_descriptors: setup.descriptors,
+                rx_descriptors: descriptors,
+                tx_descriptors: descriptors,
                 mtu: u16::try_from(setup.longest_frame.saturating_sub(14).max(1500)).unwrap_or(u16::MAX),
                 promiscuous: true,
                 ..PortConfig::default()
@@ -111,8 +113,18 @@ impl Generator {
             let host = Host::new(Station { mac: MacAddr(port.mac()), ..station });
             Ok::<_, String>(Side { port, queue, host, plan: None, is_card: device.is_pci() })
         };
-        let sides = [side(&devices[0], stations[0])?, side(&devices[1], stations[1])?];
+        let [left, right] = setup.descriptors;
+        let sides = [side(&devices[0], stations[0], left)?, side(&devices[1], stations[1], right)?];
         Ok(Self { eal: eal.clone(), core: setup.core, sides, trial: 0 })
+    }
+
+    /// Links the `number`-th device under test, which runs, to an EAL without ports of its own for it.
+    pub(crate) fn linked(eal: &Eal, dut: &Dut, number: usize, setup: &Setup) -> Result<Self, String> {
+        let devices = dut.links(number, setup.descriptors)?;
+        for device in &devices {
+            eal.attach(device).map_err(|error| format!("{error}\n{}", dut.log()))?;
+        }
+        Self::start(eal, &devices, STATIONS, setup)
     }
 
     /// How many cycles of its clock a second has.
@@ -160,6 +172,18 @@ impl Generator {
 
     /// Offers a load and tells what became of it.
     pub(crate) fn run(&mut self, load: &Load, progress: &Progress) -> Result<Outcome, String> {
+        self.run_while(load, |elapsed| {
+            progress.at(elapsed);
+            Ok(())
+        })
+    }
+
+    /// The same, and calls `meanwhile` now and then, on another thread than the load's, until it fails.
+    pub(crate) fn run_while(
+        &mut self,
+        load: &Load,
+        mut meanwhile: impl FnMut(Duration) -> Result<(), String>,
+    ) -> Result<Outcome, String> {
         self.trial = self.trial.wrapping_add(1);
         let (eal, hertz, core, trial) = (self.eal.clone(), self.hertz(), self.core, self.trial);
         let [left, right] = &mut self.sides;
@@ -173,12 +197,14 @@ impl Generator {
                 Ok(crank(&mut lanes, load, trial, hertz))
             });
             let begin = Instant::now();
+            let mut going = Ok(());
             while !thread.is_finished() {
-                progress.at(begin.elapsed());
+                going = going.and_then(|()| meanwhile(begin.elapsed()));
                 // Seldom: on a machine of two cores this thread takes the generator's.
-                sleep(Duration::from_millis(if begin.elapsed() < Duration::from_secs(1) { 20 } else { 250 }));
+                sleep(Duration::from_millis(if begin.elapsed() < Duration::from_secs(1) { 20 } else { 100 }));
             }
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            let outcome = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            going.and(outcome)
         })
     }
 }
@@ -226,5 +252,9 @@ impl Side {
 /// Buffers for both ports' rings, for bursts, and for what waits in caches.
 fn pool_for(setup: &Setup) -> MempoolConfig {
     let frame_room = u16::try_from(setup.longest_frame.max(2048)).unwrap_or(u16::MAX);
-    MempoolConfig { buffers: 4 * u32::from(setup.descriptors) + 4095, frame_room, ..MempoolConfig::default() }
+    MempoolConfig {
+        buffers: 2 * setup.descriptors.map(u32::from).iter().sum::<u32>() + 4095,
+        frame_room,
+        ..MempoolConfig::default()
+    }
 }

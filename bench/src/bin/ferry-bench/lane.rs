@@ -34,6 +34,9 @@ pub(crate) struct Lane<'a> {
     strangers: u64,
     last_arrival: Option<u64>,
     longest_silence: u64,
+    silent_at_end: u64,
+    /// The first number of each stage.
+    stage_starts: Vec<u64>,
     scratch: Box<[u8; Plan::LONGEST]>,
 }
 
@@ -60,6 +63,8 @@ impl<'a> Lane<'a> {
             strangers: 0,
             last_arrival: None,
             longest_silence: 0,
+            silent_at_end: 0,
+            stage_starts: Vec::new(),
             scratch: Box::new([0; Plan::LONGEST]),
         }
     }
@@ -68,10 +73,24 @@ impl<'a> Lane<'a> {
     fn begin(&mut self, rate: f64, hertz: u64, now: u64) {
         self.end_stage();
         self.pace = Pace::new(rate, hertz, now);
+        self.stage_starts.push(self.next);
     }
 
     fn end_stage(&mut self) {
         self.forgone += self.pace.forgone();
+    }
+
+    /// Looks at a link that is silent: one between processes lets a device that was started again in when it is asked.
+    fn look(&mut self, now: u64, silence: u64) {
+        if self.last_arrival.is_none_or(|last| now.saturating_sub(last) > silence) {
+            let _state = self.side.port.link();
+        }
+    }
+
+    /// Ends the load that began then.
+    fn end(&mut self, begin: u64, now: u64) {
+        self.end_stage();
+        self.silent_at_end = now.saturating_sub(self.last_arrival.unwrap_or(begin));
     }
 
     /// Sends what is due, at most a burst.
@@ -144,7 +163,8 @@ pub(crate) fn crank(lanes: &mut [Lane<'_>; 2], load: &Load, trial: u8, hertz: u6
         });
     }
     let ways = lanes.iter().filter(|lane| lane.plan.is_some()).count().max(1);
-    let mut turns = Turns { lapses: Lapses::default(), last: cycles(), limit: hertz / LAPSE };
+    let last = cycles();
+    let mut turns = Turns { lapses: Lapses::default(), last, limit: hertz / LAPSE, look: hertz / LOOK, looked: last };
     let begin = turns.last;
     for stage in &load.stages {
         let begin = turns.last;
@@ -156,7 +176,7 @@ pub(crate) fn crank(lanes: &mut [Lane<'_>; 2], load: &Load, trial: u8, hertz: u6
         }
     }
     let time = turns.last - begin;
-    lanes.iter_mut().for_each(Lane::end_stage);
+    lanes.iter_mut().for_each(|lane| lane.end(begin, turns.last));
     let last_wait = cycles_of(LAST_WAIT, hertz);
     let mut silent_since = turns.last;
     while is_any_missing(lanes) && turns.last - silent_since < last_wait {
@@ -172,6 +192,9 @@ struct Turns {
     lapses: Lapses,
     last: u64,
     limit: u64,
+    /// How long a link may be silent before it is looked at, and when that was done last.
+    look: u64,
+    looked: u64,
 }
 
 impl Turns {
@@ -185,6 +208,10 @@ impl Turns {
             self.lapses.note(away);
         }
         self.last = now;
+        if now - self.looked > self.look {
+            lanes.iter_mut().for_each(|lane| lane.look(now, self.look));
+            self.looked = now;
+        }
         let mut arrived = 0;
         for lane in lanes {
             if sends {
@@ -217,7 +244,11 @@ fn outcome(lanes: &[Lane<'_>; 2], time: u64, lapses: Lapses, hertz: u64) -> Outc
             forgone,
             lost: (sender.sent + refused).saturating_sub(receiver.sequence.counts().received),
             counts: receiver.sequence.counts(),
-            longest_silence: duration(receiver.longest_silence, hertz),
+            longest_silence: duration(receiver.longest_silence.max(receiver.silent_at_end), hertz),
+            silent_at_end: duration(receiver.silent_at_end, hertz),
+            last_gap: receiver.sequence.last_gap(),
+            ends: (receiver.sequence.next(), sender.next),
+            stage_starts: sender.stage_starts.clone(),
         })
     });
     let streams = streams.collect();
@@ -241,6 +272,9 @@ fn cycles_of(seconds: f64, hertz: u64) -> u64 {
 
 /// A turn that comes later than this part of a second after the one before is a lapse.
 const LAPSE: u64 = 10_000;
+
+/// A link that was silent for this part of a second is looked at.
+const LOOK: u64 = 10;
 
 /// For how many seconds without any packet the last ones are waited for.
 const LAST_WAIT: f64 = 0.2;

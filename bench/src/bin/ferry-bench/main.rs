@@ -1,6 +1,8 @@
 //! `ferry-bench`: what ferry's worker costs, measured beside its peers on the same ports.
 
+mod churn;
 mod contestant;
+mod dut;
 mod flood;
 mod forward;
 mod generate;
@@ -9,6 +11,7 @@ mod lane;
 mod outcome;
 mod picture;
 mod progress;
+mod rfc2544;
 mod traffic;
 mod worker;
 
@@ -32,6 +35,10 @@ enum Command {
     Flood(flood::Options),
     /// A paced load on two ports, every packet numbered and timed: what was lost, late, twice or out of order.
     Generate(generate::Options),
+    /// Throughput, latency, loss, bursts and recovery of ferryd or `dpdk-testpmd` over vhost, or of what is between two ports.
+    Rfc2544(rfc2544::Options),
+    /// Packets that ferryd loses while routes change, counters are read and neighbours come and go.
+    Churn(churn::Options),
     /// One worker that forwards until its standard input ends; for each line there, prints the packets it has received.
     #[command(hide = true)]
     Worker(worker::Options),
@@ -42,6 +49,8 @@ fn main() -> ExitCode {
         Command::Forward(options) => forward::run(&options),
         Command::Flood(options) => flood::run(&options),
         Command::Generate(options) => generate::run(&options),
+        Command::Rfc2544(options) => rfc2544::run(&options),
+        Command::Churn(options) => churn::run(&options),
         Command::Worker(options) => worker::run(&options),
     };
     match outcome {
@@ -50,5 +59,17 @@ fn main() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_options_of_every_command_are_in_order() {
+        Args::command().debug_assert();
     }
 }

@@ -44,8 +44,16 @@ pub(crate) struct StreamOutcome {
     /// What was offered and did not come out.
     pub(crate) lost: u64,
     pub(crate) counts: Counts,
-    /// The longest time between two arrivals.
+    /// The longest time between two arrivals, or between the last one and the end of the load.
     pub(crate) longest_silence: Duration,
+    /// That last one.
+    pub(crate) silent_at_end: Duration,
+    /// The highest number that another overtook.
+    pub(crate) last_gap: Option<u64>,
+    /// One more than the highest number that came, and than the highest that was given.
+    pub(crate) ends: (u64, u64),
+    /// The first number of each stage.
+    pub(crate) stage_starts: Vec<u64>,
 }
 
 /// How often the generator's thread did not run when it should have.
@@ -70,6 +78,14 @@ impl Lapses {
     pub(crate) fn timed(self, hertz: u64) -> Self {
         let micros = |cycles| u64::try_from(duration(cycles, hertz).as_micros()).unwrap_or(u64::MAX);
         Self { count: self.count, total_us: micros(self.total_us), longest_us: micros(self.longest_us) }
+    }
+}
+
+impl StreamOutcome {
+    /// The highest number that did not come out, or came late.
+    pub(crate) fn last_lost(&self) -> Option<u64> {
+        let (came, given) = self.ends;
+        if came < given { given.checked_sub(1) } else { self.last_gap }
     }
 }
 

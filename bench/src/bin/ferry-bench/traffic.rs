@@ -11,11 +11,8 @@ use clap::{Args, ValueEnum};
 
 /// Which packets.
 #[derive(Debug, Clone, Args)]
+#[group(id = "packets")]
 pub(crate) struct Options {
-    /// Lengths of frames by turns, with the frame check sequence as RFC 2544 counts them; `imix` is 7 of 64, 4 of 570 and 1
-    /// of 1518 bytes. Test packets of IPv6 have at least 84.
-    #[arg(long, default_value = "64")]
-    size: String,
     /// How many flows.
     #[arg(long, default_value_t = 256)]
     flows: u32,
@@ -54,13 +51,8 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Makes them, if they may be sent.
-    pub(crate) fn new(options: &Options) -> Result<Self, String> {
-        Self::with_sizes(options, &options.size)
-    }
-
-    /// The same in other lengths.
-    pub(crate) fn with_sizes(options: &Options, sizes: &str) -> Result<Self, String> {
+    /// Makes them in frames of `sizes`, if they may be sent.
+    pub(crate) fn new(options: &Options, sizes: &str) -> Result<Self, String> {
         let families = match options.family {
             Family::Ipv4 => Families::Ipv4,
             Family::Ipv6 => Families::Ipv6,
@@ -114,14 +106,14 @@ impl Traffic {
     }
 }
 
-/// Reads `--size`, into lengths without the frame check sequence.
+/// Reads lengths of frames, by commas, into lengths without the frame check sequence.
 fn lengths(sizes: &str) -> Result<Vec<usize>, String> {
     if sizes == "imix" {
         return Ok([64, 570, 64, 570, 64, 1518, 64, 570, 64, 570, 64, 64].map(|size| size - FRAME_CHECK).into());
     }
     let length = |size: &str| {
         let size: usize = size.trim().parse().map_err(|_| {
-            format!("`{size}` in --size is no length of a frame; lengths are numbers such as 64, or `imix` for a mix")
+            format!("`{size}` is no length of a frame; lengths are numbers such as 64, or `imix` for a mix")
         })?;
         size.checked_sub(FRAME_CHECK).ok_or_else(|| format!("a frame of {size} bytes is all check sequence"))
     };
@@ -144,7 +136,7 @@ mod tests {
 
     fn traffic(arguments: &[&str]) -> Result<Traffic, String> {
         let arguments = ["test"].iter().chain(arguments);
-        Traffic::new(&Command::try_parse_from(arguments).map_err(|error| error.to_string())?.traffic)
+        Traffic::new(&Command::try_parse_from(arguments).map_err(|error| error.to_string())?.traffic, "64")
     }
 
     #[test]

@@ -1,0 +1,237 @@
+//! The device under test, in a process of its own: ferryd, or `dpdk-testpmd` in mac mode, on two vhost ports.
+//!
+//! The generator's ends of the links are virtio_user servers and the device connects to them, so that it may be stopped and
+//! started again under a load. What is not measured now is stopped by signal: all that run share two cores.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use bench::flows::STATIONS;
+use bench::host::Station;
+use clap::ValueEnum;
+use control_api::client::Client;
+use control_api::{Reply, Request, Stats};
+use dpdk::Device;
+use packet::ethernet::MacAddr;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// ferryd.
+    Ferry,
+    /// DPDK's own, which exchanges MAC addresses and looks at nothing else.
+    Testpmd,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ferry => "ferry",
+            Self::Testpmd => "testpmd",
+        }
+    }
+}
+
+/// A device under test that runs.
+#[derive(Debug)]
+pub(crate) struct Dut {
+    kind: Kind,
+    core: usize,
+    ferryd: PathBuf,
+    folder: TempDir,
+    process: Child,
+    is_paused: bool,
+}
+
+impl Dut {
+    /// Starts one that forwards on `core`; its ports connect when the generator is there.
+    pub(crate) fn start(kind: Kind, core: usize, ferryd: Option<&Path>) -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("ferry-bench-").tempdir();
+        let folder = folder.map_err(|error| format!("no folder for the links: {error}"))?;
+        let ferryd = match ferryd {
+            Some(path) => path.to_owned(),
+            None => beside_this("ferryd")?,
+        };
+        let process = command(kind, core, &ferryd, folder.path())?;
+        Ok(Self { kind, core, ferryd, folder, process, is_paused: false })
+    }
+
+    /// The generator's ends of the links, with so many descriptors each.
+    pub(crate) fn links(&self, number: usize, descriptors: [u16; 2]) -> Result<[Device; 2], String> {
+        let link = |side: usize| {
+            let (path, mac) = (socket(self.folder.path(), side), STATIONS[side].mac);
+            let id = 2 * number + side;
+            let text = format!(
+                "net_virtio_user{id},path={},server=1,queues=1,queue_size={},mac={mac}",
+                path.display(),
+                descriptors[side]
+            );
+            text.parse::<Device>().map_err(|error| error.to_string())
+        };
+        Ok([link(0)?, link(1)?])
+    }
+
+    /// The stations of its ports.
+    pub(crate) fn routers(&self) -> [Option<MacAddr>; 2] {
+        [Some(PORTS[0]), Some(PORTS[1])]
+    }
+
+    /// Where ferryd listens; testpmd listens to nobody.
+    pub(crate) fn api(&self) -> PathBuf {
+        self.folder.path().join("api")
+    }
+
+    /// What it has counted, if it tells.
+    pub(crate) fn stats(&self) -> Result<Option<Stats>, String> {
+        if self.kind == Kind::Testpmd {
+            return Ok(None);
+        }
+        let client = Client::connect(&self.api(), Duration::from_secs(10));
+        match client.and_then(|mut client| client.ask(&Request::Stats)) {
+            Ok(Reply::Stats(stats)) => Ok(Some(stats)),
+            Ok(_another) => Err("ferryd answered another question than the one it was asked".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Lets it run while something is done, and stops it again.
+    pub(crate) fn running<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        self.resume();
+        let done = work(self);
+        if let Ok(Some(status)) = self.process.try_wait() {
+            return Err(format!("{} has ended ({status}):\n{}", self.kind.name(), self.log()));
+        }
+        self.pause();
+        done.map_err(|error| format!("{}: {error}", self.kind.name()))
+    }
+
+    pub(crate) fn pause(&mut self) {
+        self.signal(Signal::STOP);
+        self.is_paused = true;
+    }
+
+    pub(crate) fn resume(&mut self) {
+        if self.is_paused {
+            self.signal(Signal::CONT);
+            self.is_paused = false;
+        }
+    }
+
+    /// Kills it as a crash would, and starts it again.
+    pub(crate) fn restart(&mut self) -> Result<(), String> {
+        self.end();
+        self.process = command(self.kind, self.core, &self.ferryd, self.folder.path())?;
+        Ok(())
+    }
+
+    /// The end of what it said.
+    pub(crate) fn log(&self) -> String {
+        let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
+    }
+
+    fn signal(&self, signal: Signal) {
+        // It can only be gone, which the next measurement finds out.
+        let _gone = kill_process(Pid::from_child(&self.process), signal);
+    }
+
+    fn end(&mut self) {
+        self.resume();
+        let _already_gone = self.process.kill();
+        let _already_waited_for = self.process.wait();
+    }
+}
+
+impl Drop for Dut {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A program that was built together with this one.
+pub(crate) fn beside_this(name: &str) -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let path = this.with_file_name(name);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(format!("there is no {}; build it with: cargo build --release -p dataplane -p cli", path.display()))
+}
+
+fn command(kind: Kind, core: usize, ferryd: &Path, folder: &Path) -> Result<Child, String> {
+    let devices =
+        [0, 1].map(|side| format!("net_vhost{side},iface={},queues=1,client=1", socket(folder, side).display()));
+    let mut command = match kind {
+        Kind::Ferry => {
+            let path = folder.join("ferry.toml");
+            fs::write(&path, config(&devices, core, &folder.join("api")))
+                .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+            let mut command = Command::new(ferryd);
+            command.arg("--config").arg(path).stdin(Stdio::null());
+            command
+        }
+        Kind::Testpmd => {
+            let commands = usize::from(core == 0);
+            let mut command = Command::new("dpdk-testpmd");
+            command.args(["--lcores", &format!("0@{commands},1@{core}"), "--no-pci", "--no-telemetry", "--in-memory"]);
+            command.args(["-m", "256", "--vdev", &devices[0], "--vdev", &devices[1]]);
+            // Without a terminal it forwards until its input ends, which it never does.
+            command.args(["--", "--forward-mode=mac", "--no-flush-rx", "--no-mlockall", "--total-num-mbufs=32768"]);
+            command.stdin(Stdio::piped());
+            command
+        }
+    };
+    let log = File::create(folder.join("log")).map_err(|error| format!("no log for {}: {error}", kind.name()))?;
+    let other = log.try_clone().map_err(|error| format!("no log for {}: {error}", kind.name()))?;
+    let hint = match kind {
+        Kind::Ferry => "build it with: cargo build --release -p dataplane",
+        Kind::Testpmd => "install it with: apt install dpdk-dev",
+    };
+    let shown = command.get_program().to_string_lossy().into_owned();
+    command.stdout(log).stderr(other).spawn().map_err(|error| format!("{shown} does not start: {error}; {hint}"))
+}
+
+fn socket(folder: &Path, side: usize) -> PathBuf {
+    folder.join(["left", "right"][side])
+}
+
+/// ferryd's configuration: the networks of [`bench::flows`], behind neighbours that need not be looked for.
+fn config(devices: &[String; 2], core: usize, api: &Path) -> String {
+    let mut text = format!("[api]\nsocket = \"{}\"\n\n[[worker]]\ncore = {core}\n", api.display());
+    for side in 0..2 {
+        let Station { mac, v4, v6, via } = STATIONS[side];
+        let (name, device, own) = (["left", "right"][side], &devices[side], PORTS[side]);
+        let router6 = v6.to_string().replace("::2", "::1");
+        let network = ["198.18.0.0/16", "198.19.0.0/16"][side];
+        let network6 = ["2001:2:0:1::/64", "2001:2:0:2::/64"][side];
+        text += &format!(
+            "\n[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\nmac = \"{own}\"\n\
+             addresses = [\"{via}/24\", \"{router6}/64\"]\n\n\
+             [[route]]\nto = \"{network}\"\nvia = \"{v4}\"\n\n[[route]]\nto = \"{network6}\"\nvia = \"{v6}\"\n\n\
+             [[neighbour]]\nport = \"{name}\"\naddress = \"{v4}\"\nmac = \"{mac}\"\n\n\
+             [[neighbour]]\nport = \"{name}\"\naddress = \"{v6}\"\nmac = \"{mac}\"\n"
+        );
+    }
+    text
+}
+
+/// The stations of the ports of a device under test.
+const PORTS: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0, 2])];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_of_the_device_under_test_is_one_that_ferryd_takes() {
+        let devices =
+            ["net_vhost0,iface=/run/left,client=1".to_owned(), "net_vhost1,iface=/run/right,client=1".to_owned()];
+        let text = config(&devices, 0, Path::new("/run/api"));
+        control::config::Config::parse("ferry.toml", &text).unwrap();
+    }
+}

@@ -1,0 +1,163 @@
+//! `ferry-bench rfc2544`: throughput, latency, frame loss, back-to-back, recovery and reset (RFC 2544 section 26).
+//!
+//! Throughput is searched by MLRsearch ([`bench::mlrsearch`]), for no loss (NDR) and for half a percent (PDR), as FD.io's
+//! CSIT does it. Where several devices under test are named, their trials take turns while the others are stopped: whatever
+//! phase the machine is in, all see it, and ratios carry where absolute figures do not.
+
+mod measure;
+mod report;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bench::flows::STATIONS;
+use bench::isolation::Machine;
+use clap::{Args, ValueEnum};
+use dpdk::{Device, Eal, EalConfig};
+use packet::ethernet::MacAddr;
+
+use self::measure::Target;
+pub(crate) use self::measure::loss_ratio;
+use crate::dut::{Dut, Kind};
+use crate::generate::{number, seconds};
+use crate::generator::{Generator, Setup};
+use crate::traffic::{self, Traffic};
+
+/// Options of `ferry-bench rfc2544`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What is measured, each started for it and linked over vhost.
+    #[arg(long = "dut", value_enum, default_value = "ferry", conflicts_with = "ports", num_args = 1)]
+    duts: Vec<Kind>,
+    /// Two ports that something else connects, instead: DPDK devices, such as `0000:03:00.0`.
+    #[arg(long = "port", value_name = "DEVICE", num_args = 1)]
+    ports: Vec<Device>,
+    /// Lengths of frames, each measured by itself; `imix` is one.
+    #[arg(long, value_delimiter = ',', default_value = "64")]
+    sizes: Vec<String>,
+    #[command(flatten)]
+    traffic: traffic::Options,
+    /// Which measurements.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "throughput,latency,loss,back-to-back,recovery")]
+    only: Vec<Measurement>,
+    /// Multiplies how long trials are: 1 is a second each and 21 for a load to be believed, ten for latencies.
+    #[arg(long, default_value = "1", value_parser = number)]
+    scale: f64,
+    /// For how many seconds a device is offered too much before its recovery is measured.
+    #[arg(long, default_value = "60", value_parser = seconds)]
+    overload: f64,
+    /// For how many seconds the load goes on while the device is started again.
+    #[arg(long, default_value = "20", value_parser = seconds)]
+    reset: f64,
+    /// The highest rate to try, in packets a second over both ways; what the generator can offer if it is not given.
+    #[arg(long, value_parser = number)]
+    most: Option<f64>,
+    /// Only from the first port to the second.
+    #[arg(long)]
+    one_way: bool,
+    /// The core that the generator has to itself.
+    #[arg(long, default_value_t = 1)]
+    core: usize,
+    /// The core that each device under test forwards on.
+    #[arg(long, default_value_t = 0)]
+    dut_core: usize,
+    /// Descriptors in each queue.
+    #[arg(long, default_value_t = 1024)]
+    descriptors: u16,
+    /// The router's station on each port, in their order, if the ports are given.
+    #[arg(long, value_name = "MAC", num_args = 1)]
+    router_mac: Vec<MacAddr>,
+    /// How many seconds a device may take until packets come through.
+    #[arg(long, default_value_t = 20)]
+    patience: u64,
+    /// The ferryd to start, if not the one that was built with this program.
+    #[arg(long, value_name = "FILE")]
+    ferryd: Option<PathBuf>,
+    /// Draws latencies and loss into this folder.
+    #[arg(long, value_name = "DIR")]
+    plot: Option<PathBuf>,
+    /// Prints JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Measurement {
+    /// The highest rates without loss, and with little (26.1).
+    Throughput,
+    /// At tenth, half and nine tenths of the former (26.2).
+    Latency,
+    /// From the highest rate on downwards (26.3).
+    Loss,
+    /// The longest burst without loss at the highest rate (26.4).
+    BackToBack,
+    /// How long packets are lost after too many (26.5).
+    Recovery,
+    /// How long none come out when the device is started again (26.6). Only if it is asked for: DPDK 22.11's `virtio_user` may
+    /// end this program in its interrupt thread when a device connects again.
+    Reset,
+}
+
+/// Measures, and prints tables or JSON.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    let mut targets = targets(options)?;
+    let mut figures = Vec::new();
+    for size in &options.sizes {
+        let traffic = Traffic::new(&options.traffic, size)?;
+        for target in &mut targets {
+            target.open(&traffic, options)?;
+        }
+        figures.extend(measure::measure(&mut targets, size, &traffic, options)?);
+    }
+    if let Some(folder) = &options.plot {
+        report::draw(folder, &figures)?;
+    }
+    report::print(&figures, options.json).map_err(|error| error.to_string())
+}
+
+/// Starts the devices and their links.
+fn targets(options: &Options) -> Result<Vec<Target>, String> {
+    let longest = options.sizes.iter().map(|size| Ok(Traffic::new(&options.traffic, size)?.longest_frame()));
+    let longest_frame = longest.collect::<Result<Vec<_>, String>>()?.into_iter().max().unwrap_or(0);
+    let setup = Setup { core: options.core, descriptors: [options.descriptors; 2], longest_frame };
+    let mut routers = options.router_mac.iter().copied().map(Some).chain([None, None]);
+    let routers = [(); 2].map(|()| routers.next().flatten());
+    let memory_mib = Generator::memory_mib(&setup);
+    match &options.ports[..] {
+        [] => {
+            let count = u32::try_from(options.duts.len()).unwrap_or(u32::MAX);
+            let config = EalConfig { memory_mib: memory_mib.saturating_mul(count), ..EalConfig::default() };
+            let eal = Eal::start(&config).map_err(|error| error.to_string())?;
+            let started = options.duts.iter().enumerate().map(|(place, kind)| {
+                let mut dut = Dut::start(*kind, options.dut_core, options.ferryd.as_deref())?;
+                let generator = Generator::linked(&eal, &dut, place, &setup)?;
+                let routers = dut.routers();
+                dut.pause();
+                Ok(Target { name: kind.name().to_owned(), dut: Some(dut), generator, routers })
+            });
+            started.collect()
+        }
+        [left, right] => {
+            let devices = [left.clone(), right.clone()];
+            for device in &devices {
+                Machine::default().permit(device).map_err(|error| error.to_string())?;
+            }
+            let config = EalConfig { devices: devices.to_vec(), memory_mib, ..EalConfig::default() };
+            let eal = Eal::start(&config).map_err(|error| error.to_string())?;
+            let generator = Generator::start(&eal, &devices, STATIONS, &setup)?;
+            Ok(vec![Target { name: format!("{left} to {right}"), dut: None, generator, routers }])
+        }
+        others => Err(format!("a load goes from one port to another: name two with --port, not {}", others.len())),
+    }
+}
+
+impl Options {
+    fn wants(&self, measurement: Measurement) -> bool {
+        self.only.contains(&measurement)
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
+}
