@@ -8,7 +8,7 @@ cd "$root"
 # What building ferry takes, and what trying it does. Debian 12 and Ubuntu 24.04 have all of them under these names.
 build_packages=(build-essential pkg-config libdpdk-dev libclang-dev)
 lab_packages=(iproute2 ethtool iputils-ping traceroute tcpdump tcpreplay procps)
-test_packages=(bird2 iputils-arping iputils-tracepath ndisc6 python3-scapy util-linux valgrind)
+test_packages=(bird2 frr iputils-arping iputils-tracepath ndisc6 python3-scapy util-linux valgrind)
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 die() {

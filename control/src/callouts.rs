@@ -17,6 +17,7 @@ use control_api::{ApiError, ErrorKind, EventKind, Network, QueueName, RouteEvent
 use crate::control::Control;
 use crate::pmtu::mtu_is_old;
 use crate::redirect::redirect_is_over;
+use crate::requests::is_daemon_s;
 use crate::rib::Protocol;
 use crate::routes::MAIN;
 use crate::time::Timestamp;
@@ -256,7 +257,11 @@ impl Control {
         network: Network,
         now: Timestamp,
     ) -> Result<(), ApiError> {
-        if self.timed_route(fib, network)?.protocol != Protocol::Static {
+        let protocol = self.timed_route(fib, network)?.protocol;
+        if protocol == Protocol::Daemon {
+            return Err(is_daemon_s(network));
+        }
+        if protocol != Protocol::Static {
             return Err(ApiError::new(
                 ErrorKind::NotAllowed,
                 format!("the route to {network} follows from a port's address and cannot be removed, now or later"),

@@ -90,7 +90,7 @@
 //! mac = "02:00:00:00:02:02"
 //! ```
 //!
-//! A `[[filter]]` is explained in `filter.rs`, `[icmp]` in `icmp.rs`; `source_routes = true` in `[ip]` lets packets go the
+//! A `[[filter]]` is explained in `filter.rs`, `[icmp]` in `icmp.rs`, `[fpm]` in `fpm.rs`; `source_routes = true` in `[ip]` lets packets go the
 //! way that their sender wrote into them.
 //!
 //! Reading has two steps. `read` turns text into values, one at a time, each with its place in the file; `check` holds the
@@ -101,6 +101,7 @@
 mod check;
 mod device;
 mod filter;
+mod fpm;
 mod gateway;
 mod icmp;
 mod link;
@@ -130,6 +131,7 @@ pub use mistake::{ConfigError, FileError, Mistake};
 pub use queues::{Idle, Rss};
 pub use tap::Tap;
 
+use crate::fpm::Settings;
 use crate::multipath::Multipath;
 use crate::routes::Fibs;
 
@@ -151,6 +153,7 @@ pub struct Config {
     filters: Vec<Filter>,
     icmp: IcmpLimits,
     source_routes: bool,
+    fpm: Option<Settings>,
 }
 
 impl Config {
@@ -282,6 +285,11 @@ impl Config {
     /// Whether packets go the way that their sender wrote into them.
     pub fn source_routes(&self) -> bool {
         self.source_routes
+    }
+
+    /// How a routing daemon is listened to, if one is.
+    pub fn fpm(&self) -> Option<&Settings> {
+        self.fpm.as_ref()
     }
 
     /// The filters that ports' policies name, by their ids.

@@ -15,6 +15,7 @@ use crate::cloning::RESOLVES_PER_SECOND;
 use crate::config::{self, Config};
 use crate::events::{Cause, ClientId, Events, Queue};
 use crate::expiry::Wall;
+use crate::fpm::{self, Daemon};
 use crate::icmp::Problem;
 use crate::limit::TokenBucket;
 use crate::limits::{IcmpLimits, Limits};
@@ -118,6 +119,8 @@ pub struct Setup {
     pub queues: Queues,
     /// The kernel's interfaces on ports, if there are any.
     pub kernel: Option<Box<dyn Kernel>>,
+    /// How a routing daemon is listened to, if one is.
+    pub fpm: Option<fpm::Settings>,
 }
 
 impl Setup {
@@ -146,6 +149,7 @@ impl Setup {
             assume_neighbours: false,
             queues: Queues::default(),
             kernel: None,
+            fpm: config.fpm().cloned(),
         }
     }
 }
@@ -280,6 +284,7 @@ pub struct Control {
     pub(crate) hardware: Box<dyn Hardware>,
     pub(crate) links: Links,
     pub(crate) taps: Taps,
+    pub(crate) daemon: Option<Daemon>,
     pub(crate) started: Timestamp,
     pub(crate) wall: Wall,
     /// For the next IPv4 packet of our own.
@@ -312,6 +317,7 @@ impl Control {
             assume_neighbours,
             queues,
             kernel,
+            fpm,
         } = setup;
         links.resize(ports.len(), config::LinkSettings::default());
         let wall = Wall::default();
@@ -320,6 +326,7 @@ impl Control {
             neighbours: Neighbours::new(links.iter().map(|link| link.neighbours.clone())),
             presence: Presence::new(links),
             taps: Taps::new(kernel, ports.len()),
+            daemon: fpm.map(|settings| Daemon::new(settings, now)),
             ports: Ports::new(ports),
             routes: Routes::new(publisher, workers.len(), fibs, multipath, events),
             callouts: Callouts::default(),
@@ -343,7 +350,8 @@ impl Control {
         control.routes.timed = Timed::within(timers);
         control.routes.are_counted = count_packets;
         control.create_service_queues();
-        control.routes.set_tables(port_fibs, routes.iter().map(|route| route.fib));
+        let of_daemon = control.daemon.iter().flat_map(Daemon::fibs);
+        control.routes.set_tables(port_fibs, routes.iter().map(|route| route.fib).chain(of_daemon));
         control.add_port_routes();
         for config::Neighbour { port, address, mac } in neighbours {
             control.set_permanent(port, address, mac);
@@ -465,6 +473,8 @@ impl Control {
             Request::TimerClear { fib, to } => self.clear_timers(fib, to).map(Reply::TimersCleared),
             Request::Redirect(said) => self.redirect(&said, now).map(Reply::Route),
             Request::PathMtu(heard) => self.hear_of_mtu(&heard, now).map(Reply::Route),
+            Request::FpmShow => self.shown_daemon(now).map(Reply::Fpm),
+            Request::FpmSweep => self.sweep_daemon().map(Reply::Flushed),
             Request::Monitor { fib, loopback } => self.follow_for(asker, fib, loopback).map(|()| Reply::Done),
             Request::Stats => Ok(Reply::Stats(self.stats(now))),
             Request::Drops => Ok(Reply::Drops(self.drops())),
@@ -485,6 +495,7 @@ impl Control {
         self.run_timers(now);
         self.routes.look_after_clones(now);
         self.run_expiry(now);
+        self.run_daemon(now);
         self.publish();
         self.routes.reclaim();
     }
@@ -536,11 +547,6 @@ impl Control {
         self.neighbours.set_permanent((address, port), mac);
         self.routes.neighbour_found(address, port, &self.ports.port(port).state, mac);
     }
-
-    /// Makes a neighbour's MAC address up, for captures.
-    pub(crate) fn assume(&mut self, port: PortId, address: IpAddr) {
-        self.set_permanent(port, address, assumed_mac(address));
-    }
 }
 
 impl std::fmt::Debug for Control {
@@ -558,18 +564,4 @@ pub(crate) struct Turn<'a> {
 fn may_only_look() -> ApiError {
     ApiError::new(ErrorKind::PermissionDenied, "this user may look, and may not change anything")
         .with_hint("ask as root, or as the user that ferryd runs as")
-}
-
-/// A made-up station for an address: locally administered, the same every time, and telling which address it is for.
-const fn assumed_mac(address: IpAddr) -> MacAddr {
-    match address {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            MacAddr([0x02, 0x04, a, b, c, d])
-        }
-        IpAddr::V6(address) => {
-            let [.., a, b, c, d] = address.octets();
-            MacAddr([0x02, 0x06, a, b, c, d])
-        }
-    }
 }

@@ -226,4 +226,23 @@ impl Control {
         self.counts.questions += 1;
         self.transmit(port, to, ether_type, &question, turn);
     }
+
+    /// Makes a neighbour's MAC address up, for captures.
+    pub(crate) fn assume(&mut self, port: PortId, address: IpAddr) {
+        self.set_permanent(port, address, assumed_mac(address));
+    }
+}
+
+/// A made-up station for an address: locally administered, the same every time, and telling which address it is for.
+const fn assumed_mac(address: IpAddr) -> MacAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            MacAddr([0x02, 0x04, a, b, c, d])
+        }
+        IpAddr::V6(address) => {
+            let [.., a, b, c, d] = address.octets();
+            MacAddr([0x02, 0x06, a, b, c, d])
+        }
+    }
 }

@@ -15,6 +15,9 @@
 //! unreachable. Ports' own routes are in the main table, so that is where the gateways of other tables are looked for if
 //! those do not cover them.
 //!
+//! What a routing daemon says leads to no gateway, however specific: it has found its gateways on the links itself, and what
+//! it hears from afar about the network of a link cuts nobody off there.
+//!
 //! Adding a route costs a search among the gateways it covers, which are few.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +29,7 @@ use control_api::{ApiError, ErrorKind, MetricMask, Network, RouteFlags};
 
 use crate::control::Control;
 use crate::packets::is_link_local;
-use crate::rib::Way;
+use crate::rib::{Protocol, Way};
 use crate::route::{Facts, RouteEntry, RouteRef};
 use crate::routes::{MAIN, Routes};
 
@@ -106,8 +109,8 @@ impl Routes {
     }
 
     /// A route came, went or changed: what it covers may be reached otherwise.
-    pub(crate) fn doubt_gateways(&mut self, fib: u16, network: Network) {
-        if !self.gateways.known.is_empty() {
+    pub(crate) fn doubt_gateways(&mut self, fib: u16, network: Network, protocol: Protocol) {
+        if protocol != Protocol::Daemon && !self.gateways.known.is_empty() {
             let concerned = self.gateways.within(network).filter(|(.., of)| *of == fib || fib == MAIN);
             let concerned: Vec<_> = concerned.collect();
             self.gateways.doubtful.extend(concerned);
@@ -140,7 +143,7 @@ impl Routes {
     fn follow_gateway(&mut self, (address, port, _): Key) {
         let of_address = self.gateways.known.range((address, port, 0)..=(address, port, u16::MAX));
         let mut routes = of_address.map(|(_, gateway)| gateway.route.as_ref()).peekable();
-        let is_host = self.towards(self.fib_of(port), address).is_some_and(|entry| leads_over(entry, port));
+        let is_host = self.own_towards(self.fib_of(port), address).is_some_and(|entry| leads_over(entry, port));
         let is_used = routes.peek().is_some();
         let is_reached = is_host || routes.flatten().any(|route| leads_over(route, port));
         self.next_hops.cut_off(port, address, is_used && !is_reached);
@@ -158,7 +161,7 @@ impl Routes {
 
     /// The most specific route to a gateway; the one to everywhere leads to none.
     fn route_to_gateway(&self, fib: u16, address: IpAddr) -> Option<&Arc<RouteEntry>> {
-        let covering = |fib| self.towards(fib, address).filter(|entry| entry.prefix().len() > 0);
+        let covering = |fib| self.own_towards(fib, address).filter(|entry| entry.prefix().len() > 0);
         covering(fib).or_else(|| covering(MAIN))
     }
 

@@ -22,6 +22,7 @@ mod discovery;
 pub mod events;
 mod expiry;
 mod forward;
+pub mod fpm;
 mod gateways;
 mod icmp;
 mod limit;

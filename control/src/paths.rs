@@ -32,6 +32,19 @@ pub(crate) struct Several {
 }
 
 impl Paths {
+    /// These, of which there is one at least.
+    pub(crate) fn of(mut entries: Vec<Arc<RouteEntry>>) -> Self {
+        match entries.pop() {
+            Some(only) if entries.is_empty() => Self::One(only),
+            last => {
+                entries.extend(last);
+                let mut several = Self::Several(Box::new(Several { entries, group: None }));
+                several.arrange();
+                several
+            }
+        }
+    }
+
     /// All of them, in the order in which they count.
     pub(crate) fn entries(&self) -> &[Arc<RouteEntry>] {
         match self {

@@ -60,6 +60,7 @@ impl Control {
         // By what it says itself: to show a route as a person sees it takes longer than to delete it.
         let is_chosen = |entry: &&Arc<RouteEntry>| {
             !entry.is_pinned()
+                && entry.protocol() == Protocol::Static
                 && filter.family.is_none_or(|family| entry.prefix().family() == family)
                 && only.is_none_or(|only| entry.port() == Some(only))
                 && filter.to.selects(entry.prefix())
@@ -248,7 +249,7 @@ impl Control {
         self.assume_gateway(facts.leads);
     }
 
-    fn assume_gateway(&mut self, leads: Way) {
+    pub(crate) fn assume_gateway(&mut self, leads: Way) {
         if let Way::Gateway(port, gateway) = leads
             && self.assume_neighbours
             && self.neighbours.has_room_for((gateway, port))
@@ -273,7 +274,7 @@ impl Control {
         self.inherit_mtu(message.fib, facts);
     }
 
-    fn mtu_of(&self, leads: Way) -> Option<u32> {
+    pub(crate) fn mtu_of(&self, leads: Way) -> Option<u32> {
         leads.port().map(|port| self.ports.port(port).state.mtu.bytes().into())
     }
 
@@ -314,7 +315,7 @@ impl Control {
     fn place_for(&self, fib: u16, network: Network, newcomer: Newcomer) -> Result<Place, ApiError> {
         let refused = |message: String, hint| Err(ApiError::new(ErrorKind::Exists, message).with_hint(hint));
         let Newcomer { leads, given, priority } = newcomer;
-        let there = self.routes.all(fib, network);
+        let there = self.but_daemon_s(fib, network);
         if there.is_empty() {
             return Ok(Place::Alone);
         }
@@ -355,6 +356,13 @@ impl Control {
         Ok(Place::Beside)
     }
 
+    /// The routes to a network that no daemon knows, in the order in which they count.
+    fn but_daemon_s(&self, fib: u16, network: Network) -> Vec<&Arc<RouteEntry>> {
+        let mut there = self.routes.all(fib, network);
+        there.retain(|entry| entry.protocol() != Protocol::Daemon);
+        there
+    }
+
     /// What a message says about which route to its network it means.
     fn asked(&self, network: Network, message: &RouteMessage) -> Result<Asked, ApiError> {
         let leads = message.target.as_ref().map(|target| self.way_of(network, target)).transpose()?;
@@ -367,11 +375,14 @@ impl Control {
     fn changeable(&self, asked: &Asked) -> Result<Arc<RouteEntry>, ApiError> {
         let network = asked.network;
         let refused = |message: String| ApiError::new(ErrorKind::NotAllowed, message);
-        let there = self.routes.all(asked.fib, network);
+        let there = self.but_daemon_s(asked.fib, network);
         let meant: Vec<_> = there.iter().filter(|entry| asked.means(entry)).collect();
         let entry = match (&there[..], &meant[..]) {
             ([only], _) if asked.priority.is_none_or(|priority| priority == only.priority()) => *only,
             (_, [one]) => one,
+            ([], _) if self.routes.get(asked.fib, network, Protocol::Daemon).is_some() => {
+                return Err(is_daemon_s(network));
+            }
             ([], _) => {
                 return Err(ApiError::new(ErrorKind::NotFound, format!("there is no route to {network}"))
                     .with_hint("see `route show` for those there are"));
@@ -395,6 +406,7 @@ impl Control {
                 Err(refused(format!("the route to {network} is pinned"))
                     .with_hint("say `pinned` to change or delete it all the same"))
             }
+            Protocol::Daemon => Err(is_daemon_s(network)),
             Protocol::Local | Protocol::Connected | Protocol::Static => Ok(Arc::clone(entry)),
         }
     }
@@ -524,6 +536,13 @@ pub(crate) fn held(entry: &Arc<RouteEntry>) -> Result<Held, ApiError> {
         let message = format!("the route to {} is locked by somebody who changes it", entry.prefix());
         ApiError::new(ErrorKind::Busy, message).with_hint("ask again")
     })
+}
+
+/// What a routing daemon knows is for it to change.
+pub(crate) fn is_daemon_s(network: Network) -> ApiError {
+    let message = format!("the route to {network} is the routing daemon's, which would tell it again");
+    ApiError::new(ErrorKind::NotAllowed, message)
+        .with_hint("change it there; a static route of a lower `priority` comes before it")
 }
 
 /// Whether only somebody who says so may change it.

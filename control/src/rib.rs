@@ -6,13 +6,15 @@
 //! talked to yet meets the network's own entry and is held until the host is found, and a route that a person put above
 //! the host, or right at it, wins.
 //!
-//! For one network there may be routes of each protocol; those of the first in the order of [`Protocol`] count that has
-//! one that can be used. Which of several of one protocol count is the business of [`Paths`].
+//! For one network there may be routes of each protocol; those count that are worth most of those that can be used, and of
+//! two worth the same, those of the first in the order of [`Protocol`]. So a person's route may stand in for a daemon's,
+//! or the other way round. Which of several of one protocol count is the business of [`Paths`].
 //!
 //! Every change of routes or hosts is written down as the few changes of the forwarding table that follow, and they are
 //! applied together when [`Table::forwarding`] is asked for.
 
 mod counting;
+mod several;
 
 use std::collections::{BTreeMap, btree_map};
 use std::net::IpAddr;
@@ -37,15 +39,21 @@ pub(crate) enum Protocol {
     Connected,
     /// A person, in the configuration or through the API.
     Static,
+    /// A routing daemon.
+    Daemon,
 }
 
 impl Protocol {
-    /// The number of its place in the order, as OpenBSD counts (`RTP_LOCAL` and so on).
+    const FIRST: Self = Self::Local;
+    const LAST: Self = Self::Daemon;
+
+    /// What its routes are worth unless somebody says otherwise, as OpenBSD counts (`RTP_LOCAL` and so on).
     pub(crate) const fn priority(self) -> u8 {
         match self {
             Self::Local => 1,
             Self::Connected => 4,
             Self::Static => 8,
+            Self::Daemon => 56,
         }
     }
 
@@ -54,6 +62,7 @@ impl Protocol {
         match self {
             Self::Local | Self::Connected => RouteFlags::PINNED,
             Self::Static => RouteFlags::STATIC,
+            Self::Daemon => RouteFlags::empty(),
         }
     }
 }
@@ -275,23 +284,26 @@ where
         before
     }
 
-    /// The routes to exactly `prefix` that count: those of the first protocol that has one that can be used.
+    /// The routes to exactly `prefix` that count, of all protocols.
     pub(crate) fn best(&self, prefix: Prefix<A>) -> Option<(Protocol, &Paths)> {
-        let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
-        let of_protocols = self.routes.range(of_prefix).map(|((_, protocol), paths)| (*protocol, paths));
-        of_protocols.into_iter().find(|(_, paths)| paths.first().is_up())
+        let usable = self.of_protocols(prefix).filter(|(_, paths)| paths.first().is_up());
+        // Most networks have routes of one protocol, of which nothing needs to be known.
+        usable.reduce(|one, other| if other.1.first().priority() < one.1.first().priority() { other } else { one })
     }
 
-    /// Every route to exactly `prefix`, those that cannot be used included, in the order in which they count.
+    /// Every route to exactly `prefix`, those that cannot be used included, in the order of protocols.
     pub(crate) fn all(&self, prefix: Prefix<A>) -> impl Iterator<Item = &Arc<RouteEntry>> {
-        let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
-        self.routes.range(of_prefix).flat_map(|(_, paths)| paths.entries())
+        self.of_protocols(prefix).flat_map(|(_, paths)| paths.entries())
     }
 
-    /// The first route to exactly `prefix`, up or not.
+    /// The first protocol's first route to exactly `prefix`, up or not.
     pub(crate) fn first(&self, prefix: Prefix<A>) -> Option<&Arc<RouteEntry>> {
-        let of_prefix = (prefix, Protocol::Local)..=(prefix, Protocol::Static);
-        self.routes.range(of_prefix).next().map(|(_, paths)| paths.first())
+        self.of_protocols(prefix).next().map(|(_, paths)| paths.first())
+    }
+
+    fn of_protocols(&self, prefix: Prefix<A>) -> impl Iterator<Item = (Protocol, &Paths)> {
+        let of_prefix = (prefix, Protocol::FIRST)..=(prefix, Protocol::LAST);
+        self.routes.range(of_prefix).map(|((_, protocol), paths)| (*protocol, paths))
     }
 
     /// A protocol's route to `prefix` is up no more, or again: another may take over.
@@ -307,12 +319,28 @@ where
     /// Prefixes are ordered so that one comes right before all that it covers. So the last one up to `address` either
     /// contains it, and nothing more specific does, or whatever contains both is no longer than what they share.
     pub(crate) fn longest_match(&self, address: A) -> Option<(Prefix<A>, Protocol, &Paths)> {
+        self.longest_of(address, |prefix| self.best(prefix))
+    }
+
+    /// The same of those routes that no daemon knows.
+    pub(crate) fn longest_own(&self, address: A) -> Option<(Prefix<A>, Protocol, &Paths)> {
+        self.longest_of(address, |prefix| {
+            let own = self.of_protocols(prefix).filter(|(protocol, _)| *protocol != Protocol::Daemon);
+            own.filter(|(_, paths)| paths.first().is_up()).min_by_key(|(protocol, _)| *protocol)
+        })
+    }
+
+    fn longest_of<'t>(
+        &'t self,
+        address: A,
+        best: impl Fn(Prefix<A>) -> Option<(Protocol, &'t Paths)>,
+    ) -> Option<(Prefix<A>, Protocol, &'t Paths)> {
         let mut at = Prefix::host(address);
         loop {
-            let ((candidate, _), _) = self.routes.range(..=(at, Protocol::Static)).next_back()?;
+            let ((candidate, _), _) = self.routes.range(..=(at, Protocol::LAST)).next_back()?;
             let candidate = *candidate;
             let shared = if candidate.contains(address) {
-                if let Some((protocol, paths)) = self.best(candidate) {
+                if let Some((protocol, paths)) = best(candidate) {
                     return Some((candidate, protocol, paths));
                 }
                 // None of its routes can be used: the next one up is asked.

@@ -6,6 +6,9 @@
 //! Workers forward by table 0, and what comes in through a port with a table of its own by that. Any other is only asked.
 //! Which tables there are is said at the start: see [`Fibs`].
 
+mod several;
+mod towards;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -22,7 +25,7 @@ use crate::gateways::Gateways;
 use crate::multipath::Multipath;
 use crate::next_hops::{Key, NextHops};
 use crate::paths::Paths;
-use crate::rib::{Left, Protocol, Table, Way};
+use crate::rib::{Left, Protocol, Table};
 use crate::route::{Counters, Counts, Facts, RouteEntry};
 
 /// All routes.
@@ -206,11 +209,8 @@ impl Routes {
             Network::V6(prefix) => tables.ipv6.set(prefix, protocol, facts, next_hop),
         };
         self.take_gateway(fib, facts.leads);
-        self.doubt_gateways(fib, network);
-        if let Some(before) = before {
-            before.group().into_iter().for_each(|group| self.next_hops.release(group));
-            before.entries().iter().for_each(|entry| self.retire(Arc::clone(entry)));
-        }
+        self.doubt_gateways(fib, network, protocol);
+        self.retire_all(before);
         self.expiry.follow(&entry);
         self.outdate_clones(&entry);
         entry
@@ -226,7 +226,7 @@ impl Routes {
             Network::V6(prefix) => tables.ipv6.add(prefix, protocol, facts, next_hop),
         };
         self.take_gateway(fib, facts.leads);
-        self.doubt_gateways(fib, network);
+        self.doubt_gateways(fib, network, protocol);
         self.divide(&entry);
         self.expiry.follow(&entry);
         self.outdate_clones(&entry);
@@ -263,7 +263,7 @@ impl Routes {
         self.next_hops.release(before);
         self.take_gateway(entry.fib(), facts.leads);
         self.leave_gateway(entry.fib(), led);
-        self.doubt_gateways(entry.fib(), entry.prefix());
+        self.doubt_gateways(entry.fib(), entry.prefix(), entry.protocol());
         self.clones.unmark(entry);
         self.expiry.follow(entry);
     }
@@ -376,41 +376,12 @@ impl Routes {
     /// Every route to exactly `network`, in the order in which they count; those that cannot be used included.
     pub(crate) fn all(&self, fib: u16, network: Network) -> Vec<&Arc<RouteEntry>> {
         let Some(tables) = self.tables(fib) else { return Vec::new() };
-        match network {
+        let mut all: Vec<_> = match network {
             Network::V4(prefix) => tables.ipv4.all(prefix).collect(),
             Network::V6(prefix) => tables.ipv6.all(prefix).collect(),
-        }
-    }
-
-    /// The routes that share what goes to `address`; none if none leads there.
-    pub(crate) fn sharing(&self, fib: u16, address: IpAddr) -> &[Arc<RouteEntry>] {
-        self.paths_towards(fib, address).map(Paths::sharing).unwrap_or_default()
-    }
-
-    fn paths_towards(&self, fib: u16, address: IpAddr) -> Option<&Paths> {
-        let tables = self.tables(fib)?;
-        match address {
-            IpAddr::V4(address) => tables.ipv4.longest_match(address).map(|(.., paths)| paths),
-            IpAddr::V6(address) => tables.ipv6.longest_match(address).map(|(.., paths)| paths),
-        }
-    }
-
-    /// The route that workers send `packet` by, which goes to `address`: of several that share, the one of its flow.
-    pub(crate) fn of_packet(&self, fib: u16, address: IpAddr, packet: &[u8]) -> Option<&Arc<RouteEntry>> {
-        let paths = self.paths_towards(fib, address)?;
-        let Some(group) = paths.group() else { return Some(paths.first()) };
-        let member = self.next_hops.member(group, self.multipath.flows.of(packet));
-        paths.sharing().iter().find(|entry| entry.next_hop() == member)
-    }
-
-    /// The route a packet to `address` takes.
-    pub(crate) fn towards(&self, fib: u16, address: IpAddr) -> Option<&Arc<RouteEntry>> {
-        self.paths_towards(fib, address).map(Paths::first)
-    }
-
-    /// Where `packet`, which goes to `address`, goes by a table.
-    pub(crate) fn way(&self, fib: u16, address: IpAddr, packet: &[u8]) -> Option<Way> {
-        self.of_packet(fib, address, packet).map(|entry| self.passable(entry))
+        };
+        all.sort_by_key(|entry| (!entry.is_up(), entry.priority()));
+        all
     }
 
     /// Every route of a table, IPv4 first, in the order of networks.
@@ -456,7 +427,7 @@ impl Routes {
             Network::V6(prefix) => tables.ipv6.turned(prefix, entry.protocol()),
         }
         self.divide(entry);
-        self.doubt_gateways(entry.fib(), entry.prefix());
+        self.doubt_gateways(entry.fib(), entry.prefix(), entry.protocol());
     }
 
     /// A port carries packets of this length from now on, as workers know it.
@@ -492,7 +463,7 @@ impl Routes {
         self.events.deleted(&entry);
         self.next_hops.release(entry.next_hop());
         self.leave_gateway(entry.fib(), entry.facts().leads);
-        self.doubt_gateways(entry.fib(), entry.prefix());
+        self.doubt_gateways(entry.fib(), entry.prefix(), entry.protocol());
         self.expiry.forget(&entry);
         // Workers know the tables they forward by, as of the next state that is published.
         let is_known = entry.fib() == MAIN || self.of_ports.contains(&entry.fib());

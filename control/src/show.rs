@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use boundary::{PortTotals, PuntReason, Totals, Vlan};
 use control_api::{
     ApiError, Counts, Drop, Link, MetricMask, Neighbour, NextHopState, Port, PortVlan, Route, RouteDetail, RouteFilter,
-    RouteFlags, RouteKind, RouteMetrics, RouteStat, Stats, Traffic, Version, WorkerStats, wire,
+    RouteFlags, RouteKind, RouteMetrics, RouteStat, Speaker, Stats, Traffic, Version, WorkerStats, wire,
 };
 use packet::vlan::Tags;
 
@@ -189,6 +189,10 @@ impl Control {
                 Protocol::Static if facts.flags.contains(RouteFlags::WASCLONED) => control_api::Protocol::Cloned,
                 Protocol::Static if facts.flags.contains(RouteFlags::DYNAMIC) => control_api::Protocol::Dynamic,
                 Protocol::Static => control_api::Protocol::Static,
+                Protocol::Daemon => {
+                    let speaker = facts.learnt.map_or(Speaker::Daemon, |learnt| learnt.speaker);
+                    control_api::Protocol::Daemon(speaker)
+                }
             },
             next_hop: gateway.zip(port).map(|(gateway, port)| match self.routes.neighbour(gateway, port) {
                 Some(_) => NextHopState::Resolved,

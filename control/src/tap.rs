@@ -40,6 +40,11 @@ pub trait Kernel: Debug + Send {
     /// Takes a frame that the kernel has sent on the interface of the port returned, in the place of what `frame` held.
     fn take(&mut self, frame: &mut Vec<u8>) -> Option<PortId>;
 
+    /// The kernel's number of the interface of `port`, in the namespace that it is in.
+    fn number(&self, _port: PortId) -> Option<u32> {
+        None
+    }
+
     /// The name of the interface of `port`, and the namespace it is in, if that is not ours.
     fn interface(&self, port: PortId) -> Option<(&str, Option<&str>)>;
 
@@ -82,6 +87,12 @@ impl Taps {
 
     fn take(&mut self) -> Option<PortId> {
         self.kernel.as_mut()?.take(&mut self.frame)
+    }
+
+    /// The port whose interface has this number.
+    pub(crate) fn port_of(&self, interface: u32) -> Option<PortId> {
+        let kernel = self.kernel.as_ref()?;
+        (0..).map(PortId).take(self.counts.len()).find(|port| kernel.number(*port) == Some(interface))
     }
 
     /// The interface of a port, as people are shown it.

@@ -108,6 +108,7 @@ pub fn run(
         let rounds = if is_last { LAST_ROUNDS } else { 1 };
         let is_busy = (0..rounds).take_while(|_| take_punts(&mut control, &mut punts, now, out)).count() > 0;
         let is_busy = control.take_from_kernel(out) || is_busy;
+        let is_busy = control.take_from_daemon(now) || is_busy;
         control.tick(now, out);
         if is_last {
             control.take_leave(now, out);

@@ -18,6 +18,7 @@ use std::time::{Instant, UNIX_EPOCH};
 use boundary::{ForwardingState, RingSizes, Totals};
 use clap::Parser;
 use control::config::{Config, ConfigError};
+use control::fpm::{Listener, ListenerError};
 use control::server::{Server, ServerError};
 use control::thread::ControlThread;
 use control::{Control, Kernel, Setup, Timestamp};
@@ -103,6 +104,13 @@ fn run(path: &Path) -> Result<(), StartError> {
     let mut control =
         Control::new(setup, publisher, workers::shown(&cores, &counters), Box::new(ports), Timestamp::ZERO);
     // A clock before 1970 is not set; routes then expire by it as it is.
+    // Held to the end: a daemon is heard for as long as there is somebody to hear it.
+    let daemon = config.fpm().map(|fpm| Listener::start(fpm.listen, fpm.netns.as_deref())).transpose()?;
+    let _listener = daemon.map(|(listener, feed)| {
+        info!("listening for a routing daemon at {}", listener.address());
+        control.listen_to_daemon(feed);
+        listener
+    });
     control.set_wall_clock(Box::new(|_now| UNIX_EPOCH.elapsed().unwrap_or_default()));
     let alarm = end.alarm();
     let control = ControlThread::spawn(control, links, requests, epoch, alarm.clone()).map_err(StartError::Thread)?;
@@ -172,6 +180,8 @@ enum StartError {
     Signals(#[source] io::Error),
     #[error(transparent)]
     Server(#[from] ServerError),
+    #[error(transparent)]
+    Daemon(#[from] ListenerError),
     #[error("cannot write the answer")]
     Answer(#[source] io::Error),
 }
@@ -209,6 +219,7 @@ impl StartError {
                 }
             }),
             Self::Tap { error, .. } => Some(error.help()),
+            Self::Daemon(_) => Some("in [fpm], `listen` says where".to_owned()),
             Self::Mempool(_) => Some("in [dpdk], `memory_mib` says how much memory to take".to_owned()),
             Self::Core { .. } | Self::NoCores => Some("name one with `core` in a [[worker]]".to_owned()),
             _elsewhere => None,

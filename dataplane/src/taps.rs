@@ -35,6 +35,8 @@ pub(crate) struct Taps {
 struct Interface {
     tap: Tap,
     device: Arc<SyncDevice>,
+    /// The kernel's number of it, in its namespace.
+    number: u32,
 }
 
 impl fmt::Debug for Interface {
@@ -92,9 +94,9 @@ impl Taps {
         let make = |(port, state): (&Port, &PortState)| match &port.tap {
             None => Ok(None),
             Some(tap) => {
-                let device = make(tap, port, state).map_err(|error| (port.name.clone(), error))?;
+                let (device, number) = make(tap, port, state).map_err(|error| (port.name.clone(), error))?;
                 info!("port {}: interface {} of the kernel", port.name, Shown(tap));
-                Ok(Some(Interface { tap: tap.clone(), device: Arc::new(device) }))
+                Ok(Some(Interface { tap: tap.clone(), device: Arc::new(device), number }))
             }
         };
         let interfaces: Vec<_> = config.ports().iter().zip(states).map(make).collect::<Result<_, _>>()?;
@@ -123,13 +125,17 @@ impl Kernel for Taps {
         Some(port)
     }
 
+    fn number(&self, port: PortId) -> Option<u32> {
+        Some(self.interfaces.get(port.index())?.as_ref()?.number)
+    }
+
     fn interface(&self, port: PortId) -> Option<(&str, Option<&str>)> {
         let tap = &self.interfaces.get(port.index())?.as_ref()?.tap;
         Some((&tap.ifname, tap.netns.as_deref()))
     }
 
     fn set_address(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), String> {
-        let Some(Some(Interface { tap, device })) = self.interfaces.get(port.index()) else { return Ok(()) };
+        let Some(Some(Interface { tap, device, .. })) = self.interfaces.get(port.index()) else { return Ok(()) };
         let set = || {
             let done = if is_there { add(device, own) } else { remove(device, own) };
             done.map_err(|error| TapError::Set { name: tap.ifname.clone(), what: own.to_string(), error })
@@ -156,7 +162,7 @@ impl Drop for Taps {
 }
 
 /// Makes an interface, in its namespace.
-fn make(tap: &Tap, port: &Port, state: &PortState) -> Result<SyncDevice, TapError> {
+fn make(tap: &Tap, port: &Port, state: &PortState) -> Result<(SyncDevice, u32), TapError> {
     inside(tap.netns.as_deref(), || set_up(tap, port, state))
 }
 
@@ -178,7 +184,7 @@ fn inside<T: Send>(netns: Option<&str>, work: impl FnOnce() -> Result<T, TapErro
 }
 
 /// An interface with the port's station, addresses and MTU, up.
-fn set_up(tap: &Tap, port: &Port, state: &PortState) -> Result<SyncDevice, TapError> {
+fn set_up(tap: &Tap, port: &Port, state: &PortState) -> Result<(SyncDevice, u32), TapError> {
     let name = &tap.ifname;
     let builder = DeviceBuilder::new().name(name).layer(Layer::L2).packet_information(false).enable(false);
     let device = builder.build_sync().map_err(|error| TapError::Make { name: name.clone(), error })?;
@@ -201,7 +207,9 @@ fn set_up(tap: &Tap, port: &Port, state: &PortState) -> Result<SyncDevice, TapEr
         set(&own.to_string(), add(&device, *own))?;
     }
     set("to be read without waiting", device.set_nonblocking(true))?;
-    Ok(device)
+    let failed = |error| TapError::Set { name: name.clone(), what: "a number".to_owned(), error };
+    let number = device.if_index().map_err(failed)?;
+    Ok((device, number))
 }
 
 fn add(device: &SyncDevice, own: InterfaceAddress) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use packet::ethernet::MacAddr;
 use serde::{Deserialize, Serialize};
 
+use crate::daemon::{Fpm, Speaker};
 use crate::event::Told;
 use crate::flags::RouteFlags;
 use crate::interface_address::InterfaceAddress;
@@ -45,6 +46,8 @@ pub enum Reply {
     Stats(Stats),
     /// Every reason once, in the order of the checks that give it.
     Drops(Vec<Drop>),
+    /// How the session with the routing daemon is.
+    Fpm(Fpm),
     /// Something happened; the answer to no request, but to having asked to follow.
     Event(Told),
     /// Who is there.
@@ -164,6 +167,9 @@ pub enum Protocol {
     Cloned,
     /// A redirect, or the discovery of a path's MTU.
     Dynamic,
+    /// A routing daemon, by a protocol of its.
+    #[serde(untagged)]
+    Daemon(Speaker),
 }
 
 impl Protocol {
@@ -175,6 +181,7 @@ impl Protocol {
             Self::Local => "local",
             Self::Cloned => "cloned",
             Self::Dynamic => "dynamic",
+            Self::Daemon(speaker) => speaker.name(),
         }
     }
 }

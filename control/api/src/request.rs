@@ -206,6 +206,11 @@ pub enum Request {
     Redirect(Redirect),
     /// Hears that a packet was too big for its path, as a host would. Answered [`crate::Reply::Route`].
     PathMtu(PathMtu),
+    /// How the session with the routing daemon is. Answered [`crate::Reply::Fpm`].
+    FpmShow,
+    /// Removes at once what the routing daemon has not told again since its last session ended. Answered
+    /// [`crate::Reply::Flushed`].
+    FpmSweep,
     /// Follows what happens from now on. Answered [`crate::Reply::Done`], and then by a [`crate::Reply::Event`] for each
     /// event for as long as the connection lasts; more can be asked over it meanwhile.
     Monitor {
@@ -247,6 +252,7 @@ impl Request {
             | Self::TimerDestroy { .. }
             | Self::TimerAdd { .. }
             | Self::TimerClear { .. }
+            | Self::FpmSweep
             | Self::Redirect(_)
             | Self::PathMtu(_) => true,
             Self::RouteMessage(message) => !matches!(message.verb, Verb::Get),
@@ -257,6 +263,7 @@ impl Request {
             | Self::PortRss { .. }
             | Self::QueueMapShow
             | Self::TimerList
+            | Self::FpmShow
             | Self::Monitor { .. }
             | Self::Stats
             | Self::Drops

@@ -11,6 +11,7 @@ mod address;
 mod context;
 mod drops;
 mod failure;
+mod fpm;
 mod monitor;
 mod neigh;
 mod pmtu;
@@ -67,6 +68,8 @@ enum Noun {
     Port(port::Port),
     /// Timers that delete routes: queues of them, and which routes are on one.
     Timer(timer::Timer),
+    /// The session with a routing daemon that tells its routes: how it is, and what came of it.
+    Fpm(fpm::Fpm),
     /// Take a redirect: what ICMP may say to a host, said by a person.
     Redirect(redirect::Redirect),
     /// Hear that a path carries less than its first link: what ICMP may say to a host, said by a person.
@@ -93,6 +96,7 @@ impl Noun {
             Self::Address(address) => address.run(context),
             Self::Port(port) => port.run(context),
             Self::Timer(timer) => timer.run(context),
+            Self::Fpm(fpm) => fpm.run(context),
             Self::Redirect(redirect) => redirect.run(context),
             Self::Pmtu(pmtu) => pmtu.run(context),
             Self::Monitor(monitor) => monitor.run(context),

@@ -15,6 +15,7 @@ use control_api::{Family, InterfaceAddress, Network};
 use toml::Spanned;
 
 use super::filter;
+use super::fpm::FpmDraft;
 use super::gateway::{check_gateways, fib_of};
 use super::link::AdvertisedPrefix;
 use super::mistake::Mistake;
@@ -39,6 +40,7 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
         filters: filter_drafts,
         icmp,
         source_routes,
+        fpm,
         is_patchy,
     } = draft;
     let workers = check_workers(&worker_drafts, mistakes);
@@ -51,10 +53,12 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
     let queue_map = check_queues(&worker_drafts, &drafts, &ports, mistakes);
     let ports_fibs = drafts.iter().filter_map(|draft| draft.fib.as_ref());
     let fibs = ports_fibs.chain(routes.iter().filter_map(|draft| draft.fib.as_ref()));
+    let fibs = fibs.chain(fpm.iter().flat_map(FpmDraft::fibs));
     mistakes.extend(fibs.filter_map(|fib| no_table(fib, routing.fibs)));
     check_gateways(&routes, &ports, routing.add_addr_allfibs, mistakes);
     let routes = check_routes(&routes, &ports, mistakes);
     let neighbours = check_neighbours(&neighbours, &ports, mistakes);
+    let fpm = fpm.map(|draft| draft.check(&ports, mistakes));
     let filters = filter::check_filters(&filter_drafts, mistakes);
     let policies: Vec<_> = drafts.iter().map(|draft| filter::check_policy(draft, &filter_drafts, mistakes)).collect();
     if !mistakes.is_empty() {
@@ -79,6 +83,7 @@ pub(super) fn check(draft: Draft, mistakes: &mut Vec<Mistake>) -> Option<Config>
         filters,
         icmp,
         source_routes,
+        fpm,
     })
 }
 

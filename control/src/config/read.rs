@@ -17,6 +17,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::device::Device;
 use super::filter::{self, FilterDraft, PolicyDraft};
+use super::fpm::{self, FpmDraft};
 use super::icmp;
 use super::link::{self, LinkSettings};
 use super::mistake::Mistake;
@@ -40,6 +41,7 @@ pub(super) struct Draft {
     pub(super) filters: Vec<FilterDraft>,
     pub(super) icmp: IcmpLimits,
     pub(super) source_routes: bool,
+    pub(super) fpm: Option<FpmDraft>,
     /// Whether something about the ports was there and could not be read.
     pub(super) is_patchy: bool,
 }
@@ -126,10 +128,23 @@ pub(super) fn read(text: &str) -> (Draft, Vec<Mistake>) {
     let icmp = file.table("icmp", icmp::read_limits).unwrap_or_default();
     let source_routes = file.table("ip", |ip| ip.optional("source_routes", value::boolean)).flatten();
     let source_routes = source_routes.is_some_and(Spanned::into_inner);
+    let fpm = file.table("fpm", fpm::read_fpm);
     file.refuse_unknown_keys();
     let socket = socket.map(Spanned::into_inner);
-    let draft =
-        Draft { socket, dpdk, routing, workers, ports, routes, neighbours, filters, icmp, source_routes, is_patchy };
+    let draft = Draft {
+        socket,
+        dpdk,
+        routing,
+        workers,
+        ports,
+        routes,
+        neighbours,
+        filters,
+        icmp,
+        source_routes,
+        fpm,
+        is_patchy,
+    };
     (draft, mistakes)
 }
 
@@ -355,6 +370,7 @@ impl<'a, 't> Section<'a, 't> {
         let name = match key {
             "api" => "`[api]`",
             "dpdk" => "`[dpdk]`",
+            "fpm" => "`[fpm]`",
             "icmp" => "`[icmp]`",
             "ip" => "`[ip]`",
             "routing" => "`[routing]`",
@@ -366,6 +382,8 @@ impl<'a, 't> Section<'a, 't> {
             "route" => "this route",
             "filter" => "this filter",
             "rule" => "this rule",
+            "table" => "this table",
+            "interface" => "this interface",
             _neighbour => "this neighbour",
         };
         let mut section = Section::new(name, table, at, self.mistakes);

@@ -61,6 +61,8 @@ impl Subject {
             | Request::TimerClear { .. }
             | Request::Redirect(_)
             | Request::PathMtu(_)
+            | Request::FpmShow
+            | Request::FpmSweep
             | Request::Monitor { .. }
             | Request::Stats
             | Request::Drops

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use boundary::{CountId, PortId, References, Referred};
-use control_api::{Family, MetricMask, Network, RouteFlags, RouteMetrics};
+use control_api::{Family, MetricMask, Network, RouteFlags, RouteMetrics, Speaker};
 use lpm::NextHopId;
 use packet::ethernet::MacAddr;
 
@@ -88,6 +88,19 @@ pub(crate) struct Facts {
     pub(crate) has_lapsed: bool,
     /// Whether the packets that workers send by it are counted.
     pub(crate) is_counted: bool,
+    /// Where it comes from, if that is a routing daemon.
+    pub(crate) learnt: Option<Learnt>,
+}
+
+/// Where a daemon's route comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Learnt {
+    /// The protocol that knows it.
+    pub(crate) speaker: Speaker,
+    /// The session in which it was told last.
+    pub(crate) session: u32,
+    /// What the daemon calls the next hop that it told it with; 0 if it did not name one.
+    pub(crate) next_hop: u32,
 }
 
 impl Facts {
@@ -102,6 +115,7 @@ impl Facts {
             metrics: RouteMetrics::NONE,
             has_lapsed: false,
             is_counted: false,
+            learnt: None,
         }
     }
 
@@ -292,6 +306,11 @@ impl RouteEntry {
     /// It has left its table.
     pub(crate) fn take_down(&self) {
         self.current().facts.flags.remove(RouteFlags::UP);
+    }
+
+    /// The daemon has told it again.
+    pub(crate) fn confirm(&self, by: Learnt) {
+        self.current().facts.learnt = Some(by);
     }
 
     /// Sets or clears a flag that follows from the routes beside it.

@@ -33,7 +33,7 @@ pub mod must_not;
 mod reference;
 
 pub(crate) use count::Counts;
-pub(crate) use entry::{Facts, Origin};
+pub(crate) use entry::{Facts, Learnt, Origin};
 pub use entry::{Gateway, RouteEntry, RouteId};
 pub use flow::FlowCache;
 pub(crate) use lookup::Counters;

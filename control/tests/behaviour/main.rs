@@ -2,6 +2,7 @@
 
 mod discovery;
 mod discovery_fuzzed;
+mod fpm;
 mod icmp;
 mod neighbours;
 mod nothing_trusted;

@@ -275,7 +275,7 @@ fn most_specific(routes: &[Route], address: IpAddr) -> Option<&Route> {
     let preference = |route: &&Route| match route.protocol {
         Protocol::Local => 2,
         Protocol::Connected => 1,
-        Protocol::Static | Protocol::Cloned | Protocol::Dynamic => 0,
+        Protocol::Static | Protocol::Cloned | Protocol::Dynamic | Protocol::Daemon(_) => 0,
     };
     let matching = routes.iter().filter(|route| route.dst.contains(address));
     matching.max_by_key(|route| (route.dst.len(), preference(route)))

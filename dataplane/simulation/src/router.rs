@@ -2,6 +2,7 @@
 
 use boundary::{Counters, ForwardingState, PortId, RingSizes, Totals, WorkerLink, connect};
 use control::config::Config;
+use control::fpm::Heard;
 use control::{Control, ControlCounts, Hardware, HardwareStatus, Outbox, Setup, Timestamp, WorkerInfo};
 use control_api::{ApiError, Link, Reply, Request};
 use packet::ethernet::MacAddr;
@@ -92,6 +93,13 @@ impl Simulation {
         let answer = self.control.handle_request(request, self.now);
         self.settle();
         answer
+    }
+
+    /// Hears of a routing daemon, as from the thread that listens for it.
+    pub fn hear(&mut self, heard: Heard) {
+        self.control.hear(heard, self.now);
+        self.control.publish();
+        self.settle();
     }
 
     fn tick(&mut self) {

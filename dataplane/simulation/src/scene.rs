@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use boundary::{PortId, Totals};
 use control::config::Config;
+use control::fpm::Heard;
 use control::{ControlCounts, Timestamp};
 use control_api::{ApiError, Reply, Request};
 use packet::arp::{Arp, Operation};
@@ -127,6 +128,11 @@ impl Scene {
     /// Why it refused.
     pub fn ask(&mut self, request: Request) -> Result<Reply, ApiError> {
         self.router.ask(request)
+    }
+
+    /// Hears of a routing daemon.
+    pub fn hear(&mut self, heard: Heard) {
+        self.router.hear(heard);
     }
 
     /// What the control plane did that no worker counts.

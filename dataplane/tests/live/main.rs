@@ -2,6 +2,7 @@
 
 mod between_hosts;
 mod containers;
+mod daemons;
 mod ferryd;
 mod lab;
 mod lengths;
