@@ -3,20 +3,22 @@
 //!
 //! The worker's thread is also the wire: it offers the flood, an established flow and solicitations at their rates, takes
 //! what leaves, and answers for the one server there is. A flood that the machine cannot carry is offered as fast as it can,
-//! and the rate it came to is printed: the claims are about the others.
+//! and the rate it came to is printed: the claims are about the others. [`expired`] is the flood that asks for answers.
+
+mod expired;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use boundary::{ForwardingState, Mtu, Policy, PortId, PortState, RingSizes, connect};
-use clap::Args;
+use boundary::{ForwardingState, PortId, RingSizes, connect};
+use clap::{Args, ValueEnum};
 use control::config::Config;
+use control::server::Asked;
 use control::thread::ControlThread;
 use control::{Control, Hardware, HardwareStatus, Setup, Timestamp, WorkerInfo};
 use control_api::Link;
+use crossbeam::channel::{Sender, bounded};
 use packet::arp::{Arp, Operation};
 use packet::ethernet::{EtherType, Header, MacAddr};
 use packet::icmpv6::Between;
@@ -29,9 +31,12 @@ use serde::Serialize;
 /// Options of `ferry-bench flood`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Packets a second to addresses that nobody has, half of them IPv6.
-    #[arg(long, default_value_t = 300_000)]
-    rate: u64,
+    /// What the flood is of.
+    #[arg(value_enum, default_value_t = Kind::Nobody)]
+    of: Kind,
+    /// Packets a second of the flood, half of them IPv6 [default: 300000 to nobody, 100000 that have expired].
+    #[arg(long)]
+    rate: Option<u64>,
     /// Packets a second of the established flow.
     #[arg(long, default_value_t = 20_000)]
     flow: u64,
@@ -41,6 +46,15 @@ pub(crate) struct Options {
     /// One line of JSON instead of a table.
     #[arg(long)]
     json: bool,
+}
+
+/// What a flood is of.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    /// Packets to addresses that nobody has.
+    Nobody,
+    /// Packets of one host with no hop left, beside another's traceroute and path-MTU discovery.
+    Expired,
 }
 
 /// What came of it.
@@ -61,31 +75,37 @@ struct Figures {
 
 /// Runs the flood and prints the figures.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let config = Config::parse("flood.toml", CONFIG).map_err(|error| error.to_string())?;
-    let state = |mac: MacAddr| PortState {
-        mac,
-        mtu: Mtu::ETHERNET,
-        link_local: mac.link_local(),
-        promiscuous: false,
-        tap: false,
-        vlan: None,
-        policy: Policy::default(),
-    };
-    let states = [state(LEFT_MAC), state(RIGHT_MAC)];
+    match options.of {
+        Kind::Nobody => {
+            let (worker, control) = router(CONFIG)?;
+            let figures = Wire::new(worker).measure(options);
+            drop(control);
+            print(&figures?, options.json)
+        }
+        Kind::Expired => expired::run(options)?,
+    }
+    .map_err(|error| error.to_string())
+}
+
+/// A worker over two ports in memory, and its control thread, which stops when it is dropped.
+fn router(config: &str) -> Result<(Worker<MemoryPort>, RunningControl), String> {
+    let config = Config::parse("flood.toml", config).map_err(|error| error.to_string())?;
+    let states = config.port_states([LEFT_MAC, RIGHT_MAC]);
     let (publisher, links, counters, mut ends) =
-        connect(ForwardingState::without_routes(states), 1, RingSizes::default());
+        connect(ForwardingState::without_routes(states.clone()), 1, RingSizes::default());
     let workers = counters.into_iter().map(|counters| WorkerInfo { core: 0, counters }).collect();
     let control = Control::new(Setup::new(&config, states), publisher, workers, Box::new(Memory), Timestamp::ZERO);
-    let (_asked, requests) = crossbeam::channel::bounded(1);
-    let running = Arc::new(AtomicBool::new(true));
-    let thread = ControlThread::spawn(control, links, requests, Instant::now(), Arc::clone(&running))
-        .map_err(|error| error.to_string())?;
+    let (asks, requests) = bounded(1);
+    let thread =
+        ControlThread::spawn(control, links, requests, Instant::now(), ()).map_err(|error| error.to_string())?;
     let ports = vec![MemoryPort::default(), MemoryPort::default()];
-    let mut wire = Wire::new(Worker::new(ports, ends.remove(0)));
-    let figures = wire.measure(options);
-    running.store(false, Ordering::Relaxed);
-    drop(thread);
-    print(&figures?, options.json).map_err(|error| error.to_string())
+    Ok((Worker::new(ports, ends.remove(0)), RunningControl { _thread: thread, _asks: asks }))
+}
+
+/// A control thread that nobody asks anything, though somebody could; it stops when this is dropped.
+struct RunningControl {
+    _thread: ControlThread,
+    _asks: Sender<Asked>,
 }
 
 /// Whoever is at the other ends of the two ports.
@@ -127,6 +147,7 @@ impl Wire {
             self.turn_for(Duration::from_millis(200));
         }
         self.turn_for(Duration::from_secs(1));
+        let rate = options.rate.unwrap_or(300_000);
         let mut figures = Figures { questions_a_second_allowed: ALLOWED, ..Figures::default() };
         let resident = resident_kib();
         (self.flow_delivered, self.asked_at) = (0, None);
@@ -136,7 +157,7 @@ impl Wire {
         while begin.elapsed() < Duration::from_secs(options.seconds) {
             let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
             // What the machine cannot carry is left out, not made up for later.
-            let behind = (options.rate * micros / 1_000_000).saturating_sub(offered).min(AT_ONCE);
+            let behind = (rate * micros / 1_000_000).saturating_sub(offered).min(AT_ONCE);
             let strangers: Vec<_> = (0..behind).map(|_| self.stranger()).collect();
             self.send(&strangers);
             offered += behind;
