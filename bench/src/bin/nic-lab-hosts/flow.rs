@@ -2,12 +2,13 @@
 
 use std::fmt::{self, Display};
 
+use bench::host::Station;
 use packet::ethernet::{EtherType, Header};
 use packet::ipv4::{self, Ipv4};
 use packet::ipv6::{self, Ipv6};
 use serde::Serialize;
 
-use crate::host::{Host, Station};
+use crate::host::Host;
 
 /// One direction and family.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Flow {
     /// The places of its ends among the hosts.
     ends: (usize, usize),
     stations: (Station, Station),
+    names: (&'static str, &'static str),
     /// Whether a packet has come through yet.
     is_open: bool,
     sent: u32,
@@ -59,6 +61,7 @@ impl Flow {
                 family,
                 ends,
                 stations: (hosts[ends.0].station(), hosts[ends.1].station()),
+                names: (hosts[ends.0].name(), hosts[ends.1].name()),
                 is_open: false,
                 sent: 0,
                 received: 0,
@@ -143,7 +146,7 @@ impl Flow {
             }
         };
         let header = header.expect("the payload is short");
-        host.send(host.router(), ether_type, &[header, payload].concat());
+        host.send(ether_type, &[header, payload].concat());
         host.flush()
     }
 
@@ -179,7 +182,7 @@ impl Display for Flow {
             Family::Ipv4 => "IPv4",
             Family::Ipv6 => "IPv6",
         };
-        write!(f, "{family} {} to {}", self.stations.0.name, self.stations.1.name)
+        write!(f, "{family} {} to {}", self.names.0, self.names.1)
     }
 }
 

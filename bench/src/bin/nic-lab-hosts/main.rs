@@ -18,7 +18,7 @@ use clap::Parser;
 use serde::Serialize;
 
 use crate::flow::{Flow, Report};
-use crate::host::{Host, LEFT, RIGHT};
+use crate::host::{HOSTS, Host};
 
 /// Sends numbered packets through a router between two of QEMU's socket wires, and checks each that comes out.
 #[derive(Debug, Parser)]
@@ -73,7 +73,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome, String> {
     let deadline = Instant::now() + Duration::from_secs(args.patience);
-    let mut hosts = [Host::connect(LEFT, args.left, deadline)?, Host::connect(RIGHT, args.right, deadline)?];
+    let [left, right] = HOSTS;
+    let mut hosts = [Host::connect(left, args.left, deadline)?, Host::connect(right, args.right, deadline)?];
     for host in &mut hosts {
         host.find_router(deadline)?;
         eprintln!("{} found the router at {}", host.name(), host.router());
