@@ -143,7 +143,7 @@ impl Wire {
                 return Err("the server was not found within ten seconds".to_owned());
             }
             self.flow_delivered = 0;
-            self.send(&[udp(ALICE, SERVER), udp6(ALICE6, SERVER6)]);
+            self.send(&[udp(ALICE, SERVER, HOPS, SHORT), udp6(ALICE6, SERVER6, HOPS, SHORT)]);
             self.turn_for(Duration::from_millis(200));
         }
         self.turn_for(Duration::from_secs(1));
@@ -162,7 +162,7 @@ impl Wire {
             self.send(&strangers);
             offered += behind;
             let due = (options.flow * micros / 1_000_000).saturating_sub(figures.flow_sent).min(AT_ONCE);
-            let flow: Vec<_> = (0..due).map(|_| udp(ALICE, SERVER)).collect();
+            let flow: Vec<_> = (0..due).map(|_| udp(ALICE, SERVER, HOPS, SHORT)).collect();
             self.send(&flow);
             figures.flow_sent += due;
             // The next one when the one before has been answered, or has not for a second.
@@ -195,7 +195,7 @@ impl Wire {
             if end.elapsed() > Duration::from_secs(10) {
                 return Err("a host that nobody knew was not found within ten seconds after the flood".to_owned());
             }
-            self.send(&[udp(ALICE, NEWCOMER)]);
+            self.send(&[udp(ALICE, NEWCOMER, HOPS, SHORT)]);
             self.turn_for(Duration::from_millis(1));
         }
         u64::try_from(end.elapsed().as_millis()).map_err(|error| error.to_string())
@@ -205,34 +205,36 @@ impl Wire {
         self.number += 1;
         let scattered = self.number.wrapping_mul(0x9e37_79b1);
         if self.number.is_multiple_of(2) {
-            udp(ALICE, Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 1, 0, 0)) + 256 + (scattered >> 8) % 65_000))
+            udp(
+                ALICE,
+                Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 1, 0, 0)) + 256 + (scattered >> 8) % 65_000),
+                HOPS,
+                SHORT,
+            )
         } else {
             let host = u128::from(scattered) << 16 | 0x1_0000;
-            udp6(ALICE6, Ipv6Addr::from(u128::from(SERVER6) & !0xffff | host))
+            udp6(ALICE6, Ipv6Addr::from(u128::from(SERVER6) & !0xffff | host), HOPS, SHORT)
         }
     }
 
     fn send(&mut self, packets: &[Vec<u8>]) {
-        let frames = packets.iter().map(|packet| {
-            let ether_type = if packet[0] >> 4 == 4 { EtherType::IPV4 } else { EtherType::IPV6 };
-            framed(ALICE_MAC, LEFT_MAC, ether_type, packet)
-        });
+        let frames = packets.iter().map(|packet| framed(ALICE_MAC, LEFT_MAC, packet));
         self.worker.ports_mut()[0].arriving.extend(frames);
     }
 
     /// Alice asks which station the router is, in turn by ARP and by neighbour discovery.
     fn solicit(&mut self) {
         let mut question = Vec::new();
-        let (to, ether_type) = if self.answered_after.len().is_multiple_of(2) {
+        let to = if self.answered_after.len().is_multiple_of(2) {
             Arp::request(ALICE_MAC, ALICE, LEFT).append_to(&mut question);
-            (MacAddr::BROADCAST, EtherType::ARP)
+            MacAddr::BROADCAST
         } else {
             let between = Between { source: ALICE6, destination: solicited_node(LEFT6) };
             Solicitation { target: LEFT6, source_mac: Some(ALICE_MAC) }.append_to(between, &mut question);
-            (MacAddr::of_ipv6_multicast(between.destination), EtherType::IPV6)
+            MacAddr::of_ipv6_multicast(between.destination)
         };
         self.asked_at = Some(Instant::now());
-        self.worker.ports_mut()[0].arriving.push_back(framed(ALICE_MAC, to, ether_type, &question));
+        self.worker.ports_mut()[0].arriving.push_back(framed(ALICE_MAC, to, &question));
     }
 
     fn turn_for(&mut self, time: Duration) {
@@ -283,7 +285,7 @@ impl Wire {
         };
         let mut answer = Vec::new();
         asked.answered_by(mac.1).append_to(&mut answer);
-        self.worker.ports_mut()[1].arriving.push_back(framed(mac.1, header.source, EtherType::ARP, &answer));
+        self.worker.ports_mut()[1].arriving.push_back(framed(mac.1, header.source, &answer));
     }
 
     fn answer_solicitation(&mut self, header: Header, payload: &[u8], asked: Solicitation) {
@@ -292,7 +294,7 @@ impl Wire {
         let (told, destination) = Advertisement::answering(&asked, packet.source(), SERVER_MAC);
         let mut answer = Vec::new();
         told.append_to(Between { source: SERVER6, destination }, &mut answer);
-        self.worker.ports_mut()[1].arriving.push_back(framed(SERVER_MAC, header.source, EtherType::IPV6, &answer));
+        self.worker.ports_mut()[1].arriving.push_back(framed(SERVER_MAC, header.source, &answer));
     }
 
     fn count_question(&mut self) {
@@ -332,20 +334,26 @@ fn resident_kib() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-fn framed(source: MacAddr, destination: MacAddr, ether_type: EtherType, payload: &[u8]) -> MemoryFrame {
+/// A packet of IPv4, IPv6 or ARP in a frame.
+fn framed(source: MacAddr, destination: MacAddr, packet: &[u8]) -> MemoryFrame {
+    let ether_type = match packet[0] >> 4 {
+        4 => EtherType::IPV4,
+        6 => EtherType::IPV6,
+        _hardware => EtherType::ARP,
+    };
     let header = Header { destination, source, ether_type };
-    MemoryFrame([&header.to_bytes(), payload].concat())
+    MemoryFrame([&header.to_bytes(), packet].concat())
 }
 
-fn udp(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
-    let ip =
-        ipv4::Builder { source, destination, protocol: 17, ttl: 64, tos: 0, identification: 0, dont_fragment: false };
-    [&ip.header(PAYLOAD.len()).expect("it is short")[..], PAYLOAD].concat()
+/// A datagram, whole or not at all, with so many hops left.
+fn udp(source: Ipv4Addr, destination: Ipv4Addr, ttl: u8, payload: &[u8]) -> Vec<u8> {
+    let ip = ipv4::Builder { source, destination, protocol: 17, ttl, tos: 0, identification: 0, dont_fragment: true };
+    [&ip.header(payload.len()).expect("it fits an Ethernet frame")[..], payload].concat()
 }
 
-fn udp6(source: Ipv6Addr, destination: Ipv6Addr) -> Vec<u8> {
-    let ip = ipv6::Builder { source, destination, next_header: 17, hop_limit: 64 };
-    [&ip.header(PAYLOAD.len()).expect("it is short")[..], PAYLOAD].concat()
+fn udp6(source: Ipv6Addr, destination: Ipv6Addr, hop_limit: u8, payload: &[u8]) -> Vec<u8> {
+    let ip = ipv6::Builder { source, destination, next_header: 17, hop_limit };
+    [&ip.header(payload.len()).expect("it fits an Ethernet frame")[..], payload].concat()
 }
 
 /// Ports in memory are always up.
@@ -363,7 +371,10 @@ const AT_ONCE: u64 = 64;
 /// What the configuration below says by saying nothing.
 const ALLOWED: u64 = 1000;
 
-const PAYLOAD: &[u8] = &[0; 18];
+/// A payload for the shortest frame.
+const SHORT: &[u8] = &[0; 18];
+
+const HOPS: u8 = 64;
 const LEFT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const LEFT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
 const ALICE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);

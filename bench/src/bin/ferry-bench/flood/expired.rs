@@ -7,15 +7,15 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use packet::ethernet::{EtherType, Header, MacAddr};
+use packet::ethernet::{Header, MacAddr};
 use packet::icmpv4::{self, Icmpv4};
 use packet::icmpv6::{self, Icmpv6};
-use packet::ipv4::{self, Ipv4};
-use packet::ipv6::{self, Ipv6};
+use packet::ipv4::Ipv4;
+use packet::ipv6::Ipv6;
 use pipeline::{MemoryFrame, MemoryPort, Worker};
 use serde::Serialize;
 
-use super::{ALICE, ALICE_MAC, ALICE6, AT_ONCE, LEFT_MAC, Options, framed, router};
+use super::{ALICE, ALICE_MAC, ALICE6, AT_ONCE, HOPS, LEFT_MAC, Options, SERVER6, SHORT, framed, router, udp, udp6};
 
 /// Runs the flood and prints the figures.
 pub(super) fn run(options: &Options) -> Result<io::Result<()>, String> {
@@ -62,7 +62,11 @@ impl Street {
             let behind = (rate * micros / 1_000_000).saturating_sub(offered).min(AT_ONCE);
             for _ in 0..behind {
                 number = number.wrapping_add(1);
-                let packet = if number.is_multiple_of(2) { v4(ALICE, 1, SHORT) } else { v6(ALICE6, 1, SHORT) };
+                let packet = if number.is_multiple_of(2) {
+                    udp(ALICE, SERVER, 1, SHORT)
+                } else {
+                    udp6(ALICE6, SERVER6, 1, SHORT)
+                };
                 self.send(ALICE_MAC, &packet);
             }
             offered += behind;
@@ -100,8 +104,7 @@ impl Street {
     }
 
     fn send(&mut self, source: MacAddr, packet: &[u8]) {
-        let ether_type = if packet[0] >> 4 == 4 { EtherType::IPV4 } else { EtherType::IPV6 };
-        self.worker.ports_mut()[0].arriving.push_back(framed(source, LEFT_MAC, ether_type, packet));
+        self.worker.ports_mut()[0].arriving.push_back(framed(source, LEFT_MAC, packet));
     }
 
     fn turn(&mut self) {
@@ -121,10 +124,10 @@ impl Street {
 /// The neighbour's next packet, and the kind and the code of the error that it is to be told.
 fn probe(number: u64) -> (Vec<u8>, (u8, u8)) {
     match number % 4 {
-        0 => (v4(BOB, 1, SHORT), (icmpv4::kind::TIME_EXCEEDED, 0)),
-        1 => (v4(BOB, 64, LONG), (icmpv4::kind::UNREACHABLE, 4)),
-        2 => (v6(BOB6, 1, SHORT), (icmpv6::kind::TIME_EXCEEDED, 0)),
-        _ => (v6(BOB6, 64, LONG), (icmpv6::kind::PACKET_TOO_BIG, 0)),
+        0 => (udp(BOB, SERVER, 1, SHORT), (icmpv4::kind::TIME_EXCEEDED, 0)),
+        1 => (udp(BOB, SERVER, HOPS, LONG), (icmpv4::kind::UNREACHABLE, 4)),
+        2 => (udp6(BOB6, SERVER6, 1, SHORT), (icmpv6::kind::TIME_EXCEEDED, 0)),
+        _ => (udp6(BOB6, SERVER6, HOPS, LONG), (icmpv6::kind::PACKET_TOO_BIG, 0)),
     }
 }
 
@@ -137,24 +140,6 @@ fn error(packet: &[u8]) -> Option<(u8, u8)> {
     let packet = Ipv6::parse(packet).ok()?;
     let message = Icmpv6::parse(packet.payload(), packet.source(), packet.destination()).ok()?;
     icmpv6::is_error(message.kind()).then(|| (message.kind(), message.code()))
-}
-
-fn v4(source: Ipv4Addr, ttl: u8, payload: &[u8]) -> Vec<u8> {
-    let ip = ipv4::Builder {
-        source,
-        destination: SERVER,
-        protocol: 17,
-        ttl,
-        tos: 0,
-        identification: 0,
-        dont_fragment: true,
-    };
-    [&ip.header(payload.len()).expect("it fits an Ethernet frame")[..], payload].concat()
-}
-
-fn v6(source: Ipv6Addr, hop_limit: u8, payload: &[u8]) -> Vec<u8> {
-    let ip = ipv6::Builder { source, destination: SERVER6, next_header: 17, hop_limit };
-    [&ip.header(payload.len()).expect("it fits an Ethernet frame")[..], payload].concat()
 }
 
 fn print(figures: &Figures, json: bool) -> io::Result<()> {
@@ -173,14 +158,12 @@ fn print(figures: &Figures, json: bool) -> io::Result<()> {
 /// From one probe of the neighbour to the next, in microseconds: as traceroute and a host that looks for its MTU send them.
 const EVERY_US: u64 = 50_000;
 
-const SHORT: &[u8] = &[0; 18];
 /// More than the link on the right takes.
 const LONG: &[u8] = &[0; 1400];
 const BOB: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
 const BOB6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x11);
 const BOB_MAC: MacAddr = MacAddr([2, 0, 0, 0, 1, 0x11]);
 const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 20);
-const SERVER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 0x20);
 
 const CONFIG: &str = r#"
 [[port]]
