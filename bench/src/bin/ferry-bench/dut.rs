@@ -9,7 +9,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bench::flows::STATIONS;
-use bench::host::Station;
 use clap::ValueEnum;
 use control_api::client::Client;
 use control_api::{Reply, Request, Stats};
@@ -200,24 +199,16 @@ fn socket(folder: &Path, side: usize) -> PathBuf {
     folder.join(["left", "right"][side])
 }
 
-/// ferryd's configuration: the networks of [`bench::flows`], behind neighbours that need not be looked for.
+/// ferryd's configuration: the one that goes with the generator, for other devices and on another core.
 fn config(devices: &[String; 2], core: usize, api: &Path) -> String {
-    let mut text = format!("[api]\nsocket = \"{}\"\n\n[[worker]]\ncore = {core}\n", api.display());
-    for side in 0..2 {
-        let Station { mac, v4, v6, via } = STATIONS[side];
-        let (name, device, own) = (["left", "right"][side], &devices[side], PORTS[side]);
-        let router6 = v6.to_string().replace("::2", "::1");
-        let network = ["198.18.0.0/16", "198.19.0.0/16"][side];
-        let network6 = ["2001:2:0:1::/64", "2001:2:0:2::/64"][side];
-        text += &format!(
-            "\n[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\nmac = \"{own}\"\n\
-             addresses = [\"{via}/24\", \"{router6}/64\"]\n\n\
-             [[route]]\nto = \"{network}\"\nvia = \"{v4}\"\n\n[[route]]\nto = \"{network6}\"\nvia = \"{v6}\"\n\n\
-             [[neighbour]]\nport = \"{name}\"\naddress = \"{v4}\"\nmac = \"{mac}\"\n\n\
-             [[neighbour]]\nport = \"{name}\"\naddress = \"{v6}\"\nmac = \"{mac}\"\n"
-        );
+    let mut file: toml::Table = include_str!("../../../ferry.toml").parse().expect("the file is TOML");
+    let api = toml::Table::from_iter([("socket".to_owned(), api.display().to_string().into())]);
+    file.insert("api".to_owned(), api.into());
+    for (side, device) in devices.iter().enumerate() {
+        file["port"][side]["device"] = device.as_str().into();
     }
-    text
+    file["worker"][0]["core"] = i64::try_from(core).expect("cores are few").into();
+    file.to_string()
 }
 
 /// The stations of the ports of a device under test.
@@ -232,6 +223,11 @@ mod tests {
         let devices =
             ["net_vhost0,iface=/run/left,client=1".to_owned(), "net_vhost1,iface=/run/right,client=1".to_owned()];
         let text = config(&devices, 0, Path::new("/run/api"));
-        control::config::Config::parse("ferry.toml", &text).unwrap();
+        let config = control::config::Config::parse("ferry.toml", &text).unwrap();
+        let macs: Vec<_> = config.ports().iter().filter_map(|port| port.mac).collect();
+        assert_eq!(macs, PORTS);
+        let known: Vec<_> = config.neighbours().iter().map(|known| (known.address, known.mac)).collect();
+        let stations = STATIONS.iter().flat_map(|host| [(host.v4.into(), host.mac), (host.v6.into(), host.mac)]);
+        assert_eq!(known, Vec::from_iter(stations), "the generator's own");
     }
 }
