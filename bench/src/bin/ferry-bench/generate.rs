@@ -5,14 +5,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bench::flows::STATIONS;
-use bench::isolation::Machine;
 use clap::Args;
-use dpdk::{Device, Eal, EalConfig};
-use packet::ethernet::MacAddr;
+use dpdk::Device;
 
-use crate::generator::{Generator, Load, Setup};
+use crate::generator::Load;
 use crate::outcome::{Outcome, StreamOutcome};
+use crate::ports;
 use crate::progress::Progress;
 use crate::traffic::{self, Traffic};
 
@@ -34,21 +32,8 @@ pub(crate) struct Options {
     /// For how many seconds.
     #[arg(long, default_value_t = 10.0, value_parser = seconds)]
     seconds: f64,
-    /// Only from the first port to the second.
-    #[arg(long)]
-    one_way: bool,
-    /// The core that the generator has to itself.
-    #[arg(long, default_value_t = 1)]
-    core: usize,
-    /// Descriptors in each queue.
-    #[arg(long, default_value_t = 1024)]
-    descriptors: u16,
-    /// The router's station on each port, in their order; it is asked for by ARP if it is not given.
-    #[arg(long, value_name = "MAC", num_args = 1)]
-    router_mac: Vec<MacAddr>,
-    /// How many seconds the device under test may take until packets come through.
-    #[arg(long, default_value_t = 20)]
-    patience: u64,
+    #[command(flatten)]
+    generator: ports::Options,
     /// Writes the distribution of latencies, for HdrHistogram's plotters.
     #[arg(long, value_name = "FILE")]
     hgrm: Option<PathBuf>,
@@ -62,24 +47,11 @@ pub(crate) struct Options {
 
 /// Runs it.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let [left, right] = &options.ports[..] else {
-        return Err(format!("a load goes from one port to another: name two with --port, not {}", options.ports.len()));
-    };
-    let devices = [left.clone(), right.clone()];
-    for device in &devices {
-        Machine::default().permit(device).map_err(|error| error.to_string())?;
-    }
     let traffic = Traffic::new(&options.traffic, &options.size)?;
-    let setup =
-        Setup { core: options.core, descriptors: [options.descriptors; 2], longest_frame: traffic.longest_frame() };
-    let config =
-        EalConfig { devices: devices.to_vec(), memory_mib: Generator::memory_mib(&setup), ..EalConfig::default() };
-    let eal = Eal::start(&config).map_err(|error| error.to_string())?;
-    let mut generator = Generator::start(&eal, &devices, STATIONS, &setup)?;
-    let mut routers = options.router_mac.iter().copied().map(Some).chain([None, None]);
-    let routers = [(); 2].map(|()| routers.next().flatten());
-    generator.open(&traffic, routers, !options.one_way, Duration::from_secs(options.patience))?;
-    let load = Load::steady(options.rate, Duration::from_secs_f64(options.seconds), !options.one_way);
+    let asked = &options.generator;
+    let mut generator = ports::start(&options.ports, &asked.setup(traffic.longest_frame()))?;
+    generator.open(&traffic, asked.routers(), asked.both_ways(), asked.patience())?;
+    let load = Load::steady(options.rate, Duration::from_secs_f64(options.seconds), asked.both_ways());
     let outcome = generator.run(&load, &Progress::new("offering the load", load.time()))?;
     if let Some(path) = &options.hgrm {
         let written = File::create(path).and_then(|file| {
@@ -149,7 +121,9 @@ fn print(outcome: &Outcome, traffic: &Traffic, json: bool) -> io::Result<()> {
             out,
             "the generator was away {} times, {} us at most, {} us in all: others had its core; times of those turns are \
              left out",
-            lapses.count, lapses.longest_us, lapses.total_us
+            lapses.count,
+            lapses.longest.as_micros(),
+            lapses.total.as_micros()
         )?;
     }
     if summary.strangers > 0 {

@@ -164,7 +164,8 @@ pub(crate) fn crank(lanes: &mut [Lane<'_>; 2], load: &Load, trial: u8, hertz: u6
     }
     let ways = lanes.iter().filter(|lane| lane.plan.is_some()).count().max(1);
     let last = cycles();
-    let mut turns = Turns { lapses: Lapses::default(), last, limit: hertz / LAPSE, look: hertz / LOOK, looked: last };
+    let mut turns =
+        Turns { lapses: Lapses::default(), last, hertz, limit: hertz / LAPSE, look: hertz / LOOK, looked: last };
     let begin = turns.last;
     for stage in &load.stages {
         let begin = turns.last;
@@ -191,6 +192,7 @@ pub(crate) fn crank(lanes: &mut [Lane<'_>; 2], load: &Load, trial: u8, hertz: u6
 struct Turns {
     lapses: Lapses,
     last: u64,
+    hertz: u64,
     limit: u64,
     /// How long a link may be silent before it is looked at, and when that was done last.
     look: u64,
@@ -205,7 +207,7 @@ impl Turns {
         let away = now - self.last;
         let was_here = away < self.limit;
         if !was_here {
-            self.lapses.note(away);
+            self.lapses.note(duration(away, self.hertz));
         }
         self.last = now;
         if now - self.looked > self.look {
@@ -257,7 +259,7 @@ fn outcome(lanes: &[Lane<'_>; 2], time: u64, lapses: Lapses, hertz: u64) -> Outc
         latency.add(&lane.latency).expect("both have the same bounds");
     }
     let strangers = lanes.iter().map(|lane| lane.strangers).sum();
-    Outcome { time: duration(time, hertz), streams, lapses: lapses.timed(hertz), strangers, latency, hertz }
+    Outcome { time: duration(time, hertz), streams, lapses, strangers, latency, hertz }
 }
 
 #[expect(

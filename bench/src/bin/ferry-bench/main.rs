@@ -10,6 +10,7 @@ mod generator;
 mod lane;
 mod outcome;
 mod picture;
+mod ports;
 mod progress;
 mod rfc2544;
 mod traffic;
@@ -31,7 +32,7 @@ struct Args {
 enum Command {
     /// One worker on one core: what a packet costs it, by stages and engines, and beside `dpdk-testpmd`.
     Forward(forward::Options),
-    /// A flood of packets to nobody, and what it costs a flow, solicitations and memory; over ports in memory.
+    /// A flood of packets to nobody, or of expired ones, and what it costs others; over ports in memory.
     Flood(flood::Options),
     /// A paced load on two ports, every packet numbered and timed: what was lost, late, twice or out of order.
     Generate(generate::Options),

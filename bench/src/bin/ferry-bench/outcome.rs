@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use bench::sequence::Counts;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Times in cycles; 3 digits of each count.
 pub(crate) type Histogram = hdrhistogram::Histogram<u64>;
@@ -60,25 +60,25 @@ pub(crate) struct StreamOutcome {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Lapses {
     pub(crate) count: u64,
-    /// Of all together, in microseconds.
-    pub(crate) total_us: u64,
-    pub(crate) longest_us: u64,
+    /// Of all together.
+    #[serde(rename = "total_us", serialize_with = "in_micros")]
+    pub(crate) total: Duration,
+    #[serde(rename = "longest_us", serialize_with = "in_micros")]
+    pub(crate) longest: Duration,
 }
 
 impl Lapses {
-    /// Notes one, in cycles for now.
+    /// Notes one.
     #[cold]
-    pub(crate) fn note(&mut self, cycles: u64) {
+    pub(crate) fn note(&mut self, time: Duration) {
         self.count += 1;
-        self.total_us += cycles;
-        self.longest_us = self.longest_us.max(cycles);
+        self.total += time;
+        self.longest = self.longest.max(time);
     }
+}
 
-    /// Those that were noted in cycles, in microseconds.
-    pub(crate) fn timed(self, hertz: u64) -> Self {
-        let micros = |cycles| u64::try_from(duration(cycles, hertz).as_micros()).unwrap_or(u64::MAX);
-        Self { count: self.count, total_us: micros(self.total_us), longest_us: micros(self.longest_us) }
-    }
+fn in_micros<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    time.as_micros().serialize(serializer)
 }
 
 impl StreamOutcome {

@@ -8,19 +8,16 @@ mod measure;
 mod report;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use bench::flows::STATIONS;
-use bench::isolation::Machine;
 use clap::{Args, ValueEnum};
 use dpdk::{Device, Eal, EalConfig};
-use packet::ethernet::MacAddr;
 
 use self::measure::Target;
 pub(crate) use self::measure::loss_ratio;
 use crate::dut::{Dut, Kind};
 use crate::generate::{number, seconds};
-use crate::generator::{Generator, Setup};
+use crate::generator::Generator;
+use crate::ports;
 use crate::traffic::{self, Traffic};
 
 /// Options of `ferry-bench rfc2544`.
@@ -52,24 +49,11 @@ pub(crate) struct Options {
     /// The highest rate to try, in packets a second over both ways; what the generator can offer if it is not given.
     #[arg(long, value_parser = number)]
     most: Option<f64>,
-    /// Only from the first port to the second.
-    #[arg(long)]
-    one_way: bool,
-    /// The core that the generator has to itself.
-    #[arg(long, default_value_t = 1)]
-    core: usize,
+    #[command(flatten)]
+    generator: ports::Options,
     /// The core that each device under test forwards on.
     #[arg(long, default_value_t = 0)]
     dut_core: usize,
-    /// Descriptors in each queue.
-    #[arg(long, default_value_t = 1024)]
-    descriptors: u16,
-    /// The router's station on each port, in their order, if the ports are given.
-    #[arg(long, value_name = "MAC", num_args = 1)]
-    router_mac: Vec<MacAddr>,
-    /// How many seconds a device may take until packets come through.
-    #[arg(long, default_value_t = 20)]
-    patience: u64,
     /// The ferryd to start, if not the one that was built with this program.
     #[arg(long, value_name = "FILE")]
     ferryd: Option<PathBuf>,
@@ -120,44 +104,27 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 fn targets(options: &Options) -> Result<Vec<Target>, String> {
     let longest = options.sizes.iter().map(|size| Ok(Traffic::new(&options.traffic, size)?.longest_frame()));
     let longest_frame = longest.collect::<Result<Vec<_>, String>>()?.into_iter().max().unwrap_or(0);
-    let setup = Setup { core: options.core, descriptors: [options.descriptors; 2], longest_frame };
-    let mut routers = options.router_mac.iter().copied().map(Some).chain([None, None]);
-    let routers = [(); 2].map(|()| routers.next().flatten());
-    let memory_mib = Generator::memory_mib(&setup);
-    match &options.ports[..] {
-        [] => {
-            let count = u32::try_from(options.duts.len()).unwrap_or(u32::MAX);
-            let config = EalConfig { memory_mib: memory_mib.saturating_mul(count), ..EalConfig::default() };
-            let eal = Eal::start(&config).map_err(|error| error.to_string())?;
-            let started = options.duts.iter().enumerate().map(|(place, kind)| {
-                let mut dut = Dut::start(*kind, options.dut_core, options.ferryd.as_deref())?;
-                let generator = Generator::linked(&eal, &dut, place, &setup)?;
-                let routers = dut.routers();
-                dut.pause();
-                Ok(Target { name: kind.name().to_owned(), dut: Some(dut), generator, routers })
-            });
-            started.collect()
-        }
-        [left, right] => {
-            let devices = [left.clone(), right.clone()];
-            for device in &devices {
-                Machine::default().permit(device).map_err(|error| error.to_string())?;
-            }
-            let config = EalConfig { devices: devices.to_vec(), memory_mib, ..EalConfig::default() };
-            let eal = Eal::start(&config).map_err(|error| error.to_string())?;
-            let generator = Generator::start(&eal, &devices, STATIONS, &setup)?;
-            Ok(vec![Target { name: format!("{left} to {right}"), dut: None, generator, routers }])
-        }
-        others => Err(format!("a load goes from one port to another: name two with --port, not {}", others.len())),
+    let setup = options.generator.setup(longest_frame);
+    if !options.ports.is_empty() {
+        let generator = ports::start(&options.ports, &setup)?;
+        let name = options.ports.iter().map(Device::to_string).collect::<Vec<_>>().join(" to ");
+        return Ok(vec![Target { name, dut: None, generator, routers: options.generator.routers() }]);
     }
+    let count = u32::try_from(options.duts.len()).unwrap_or(u32::MAX);
+    let memory_mib = Generator::memory_mib(&setup).saturating_mul(count);
+    let eal = Eal::start(&EalConfig { memory_mib, ..EalConfig::default() }).map_err(|error| error.to_string())?;
+    let started = options.duts.iter().enumerate().map(|(place, kind)| {
+        let mut dut = Dut::start(*kind, options.dut_core, options.ferryd.as_deref())?;
+        let generator = Generator::linked(&eal, &dut, place, &setup)?;
+        let routers = dut.routers();
+        dut.pause();
+        Ok(Target { name: kind.name().to_owned(), dut: Some(dut), generator, routers })
+    });
+    started.collect()
 }
 
 impl Options {
     fn wants(&self, measurement: Measurement) -> bool {
         self.only.contains(&measurement)
-    }
-
-    fn patience(&self) -> Duration {
-        Duration::from_secs(self.patience)
     }
 }

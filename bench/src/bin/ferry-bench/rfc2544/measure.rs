@@ -105,7 +105,8 @@ pub(super) struct Reset {
 impl Target {
     /// Finds the way through it for such packets.
     pub(super) fn open(&mut self, traffic: &Traffic, options: &Options) -> Result<(), String> {
-        let (routers, both_ways, patience) = (self.routers, !options.one_way, options.patience());
+        let (routers, both_ways, patience) =
+            (self.routers, options.generator.both_ways(), options.generator.patience());
         self.with(|generator, _dut| generator.open(traffic, routers, both_ways, patience))
     }
 
@@ -184,7 +185,7 @@ pub(super) fn measure(
 
 /// What the generator can offer there, whatever comes out.
 fn highest(target: &mut Target, options: &Options) -> Result<f64, String> {
-    let load = Load::steady(MORE_THAN_ANYBODY_CAN, Duration::from_millis(500), !options.one_way);
+    let load = Load::steady(MORE_THAN_ANYBODY_CAN, Duration::from_millis(500), options.generator.both_ways());
     Ok(target.offer(&load, "the highest rate")?.offered_a_second())
 }
 
@@ -198,7 +199,7 @@ fn throughput(targets: &mut [Target], figures: &mut [Figures], options: &Options
             let Some(Trial { load, time }) = search.next() else { continue };
             is_done = false;
             let what = format!("trial {} at {:.3} Mpps", search.trials().len() + 1, load / 1e6);
-            let outcome = target.offer(&Load::steady(load, time, !options.one_way), &what)?;
+            let outcome = target.offer(&Load::steady(load, time, options.generator.both_ways()), &what)?;
             search.note(Measured { load, time, loss_ratio: loss_ratio(&outcome) });
         }
         if is_done {
@@ -228,7 +229,7 @@ fn latency(target: &mut Target, figures: &mut Figures, options: &Options) -> Res
     let Some(ndr) = figures.lossless() else { return Ok(()) };
     for percent in [10, 50, 90] {
         let rate = ndr * f64::from(percent) / 100.0;
-        let load = Load::steady(rate, Duration::from_secs_f64(10.0 * options.scale), !options.one_way);
+        let load = Load::steady(rate, Duration::from_secs_f64(10.0 * options.scale), options.generator.both_ways());
         let outcome = target.offer(&load, &format!("latency at {percent} %"))?;
         figures.latency.push(AtLoad {
             percent,
@@ -246,7 +247,7 @@ fn latency(target: &mut Target, figures: &mut Figures, options: &Options) -> Res
 fn loss(target: &mut Target, figures: &mut Figures, options: &Options) -> Result<(), String> {
     for percent in (10..=100).rev().step_by(10) {
         let rate = figures.most * f64::from(percent) / 100.0;
-        let load = Load::steady(rate, Duration::from_secs_f64(options.scale), !options.one_way);
+        let load = Load::steady(rate, Duration::from_secs_f64(options.scale), options.generator.both_ways());
         let outcome = target.offer(&load, &format!("loss at {percent} %"))?;
         figures.loss.push(LossAt { percent, rate, loss_ratio: outcome.loss_ratio() });
         if figures.loss.iter().rev().take(2).filter(|at| at.loss_ratio <= 0.0).count() == 2 {
@@ -264,7 +265,7 @@ fn back_to_back(target: &mut Target, rate: f64, options: &Options) -> Result<Bur
         let (mut carried, mut lost) = (0.0, 2.0 * options.scale);
         while lost - carried > (lost * 0.01_f64).max(32.0 / rate) {
             let seconds = if carried > 0.0 { f64::midpoint(carried, lost) } else { lost / 4.0 };
-            let load = Load::steady(rate, Duration::from_secs_f64(seconds), !options.one_way);
+            let load = Load::steady(rate, Duration::from_secs_f64(seconds), options.generator.both_ways());
             let outcome = target.offer(&load, &format!("burst {} of {:.0} packets", repetition + 1, rate * seconds))?;
             if outcome.lost() == 0 { carried = seconds } else { lost = seconds }
         }
@@ -280,8 +281,8 @@ fn recover(target: &mut Target, figures: &Figures, options: &Options) -> Result<
         Stage { rate: overload, time: Duration::from_secs_f64(options.overload) },
         Stage { rate: then, time: Duration::from_secs_f64(options.overload.min(5.0)) },
     ];
-    let outcome = target.offer(&Load { stages, both_ways: !options.one_way }, "recovery from too much")?;
-    let rate = then / if options.one_way { 1.0 } else { 2.0 };
+    let outcome = target.offer(&Load { stages, both_ways: options.generator.both_ways() }, "recovery from too much")?;
+    let rate = then / if options.generator.both_ways() { 2.0 } else { 1.0 };
     let recovered = outcome.streams.iter().map(|stream| recovery(stream.stage_starts[1], rate, stream.last_lost()));
     let milliseconds = recovered.max().unwrap_or_default().as_secs_f64() * 1e3;
     Ok(Some(Recovered { overload, overload_seconds: options.overload, then, milliseconds }))
@@ -290,7 +291,7 @@ fn recover(target: &mut Target, figures: &Figures, options: &Options) -> Result<
 fn reset(target: &mut Target, figures: &Figures, options: &Options) -> Result<Option<Reset>, String> {
     let Some(ndr) = figures.lossless() else { return Ok(None) };
     let rate = ndr * 0.5;
-    let load = Load::steady(rate, Duration::from_secs_f64(options.reset), !options.one_way);
+    let load = Load::steady(rate, Duration::from_secs_f64(options.reset), options.generator.both_ways());
     let progress = Progress::new(format!("{}: started again under load", target.name), load.time());
     let outcome = target.with(|generator, dut| {
         let mut dut = dut;
