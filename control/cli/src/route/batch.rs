@@ -3,9 +3,10 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use control_api::{Batch, Family, Refused, Reply, Request, RouteMessage};
+use control_api::{Batch, Family, Refused, Reply, Request, RouteMessage, Verb as Message};
 
-use super::{Message, Typed, changed, deletion, route, usage};
+use super::typed::{Typed, changed, deletion, route};
+use super::words::usage;
 use crate::context::Context;
 use crate::failure::Failure;
 
