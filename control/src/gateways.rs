@@ -1,8 +1,8 @@
 //! Gateways, and by which route each is reached (`rt_gwroute`).
 //!
 //! A route by a gateway is good for as long as another leads to the gateway itself: over the same port, at one step, and
-//! not by a gateway again. So nothing goes round in circles, however routes are changed. Routes by the same gateway share
-//! what is known of it, as they share its next hop: a million of them follow a change at once, and hold one reference.
+//! not by a gateway again. So nothing goes round in circles, however routes are changed. Routes of a table by the same gateway
+//! share what is known of it, as they share its next hop: a million of them follow a change at once, and hold one reference.
 //!
 //! ```text
 //!   10.0.0.0/8 ----+
@@ -12,8 +12,8 @@
 //!
 //! A route that comes, goes or changes puts the gateways it covers in doubt. They are looked up again before workers are
 //! shown anything, so that no packet leaves for a gateway that the routes do not lead to any more: it is answered as
-//! unreachable. Ports' own routes are in the main table, so that is where the gateways of other tables are looked for if
-//! those do not cover them.
+//! unreachable. A gateway is looked for in the table of the routes that go by it; then in the main one, where most ports have
+//! their networks; then in that of its port. Each table has its own answer, and is cut off by that alone.
 //!
 //! What a routing daemon says leads to no gateway, however specific: it has found its gateways on the links itself, and what
 //! it hears from afar about the network of a link cuts nobody off there.
@@ -77,7 +77,7 @@ impl Routes {
 
     /// Whether packets can go by a route: it is up, and so is the one to its gateway (`rtisvalid`).
     pub fn is_valid(&self, entry: &RouteEntry) -> bool {
-        let needs_another = entry.flags().contains(RouteFlags::GATEWAY);
+        let needs_another = key(entry.fib(), entry.facts().leads).is_some();
         entry.is_up() && (!needs_another || self.gwroute(entry).is_some_and(|route| route.is_up()))
     }
 
@@ -111,8 +111,8 @@ impl Routes {
     /// A route came, went or changed: what it covers may be reached otherwise.
     pub(crate) fn doubt_gateways(&mut self, fib: u16, network: Network, protocol: Protocol) {
         if protocol != Protocol::Daemon && !self.gateways.known.is_empty() {
-            let concerned = self.gateways.within(network).filter(|(.., of)| *of == fib || fib == MAIN);
-            let concerned: Vec<_> = concerned.collect();
+            let is_looked_at = |(_, port, of): &Key| [*of, MAIN, self.fib_of(*port)].contains(&fib);
+            let concerned: Vec<_> = self.gateways.within(network).filter(is_looked_at).collect();
             self.gateways.doubtful.extend(concerned);
         }
     }
@@ -127,7 +127,7 @@ impl Routes {
 
     fn resolve_gateway(&mut self, key: Key) {
         let (address, port, fib) = key;
-        let found = self.route_to_gateway(fib, address).map(RouteRef::new);
+        let found = self.route_to_gateway(fib, port, address).map(RouteRef::new);
         let found = found.map(|found| self.cloned(found, address, true, RouteFlags::empty()));
         let is_at_one_step =
             |route: &RouteRef| !route.flags().contains(RouteFlags::GATEWAY) && route.port() == Some(port);
@@ -137,16 +137,12 @@ impl Routes {
         self.follow_gateway(key);
     }
 
-    /// Tells the next hops whether packets may go to a gateway.
-    ///
-    /// A host on the link has the same next hop: what the table of its port leads to by itself is never cut off.
-    fn follow_gateway(&mut self, (address, port, _): Key) {
-        let of_address = self.gateways.known.range((address, port, 0)..=(address, port, u16::MAX));
-        let mut routes = of_address.map(|(_, gateway)| gateway.route.as_ref()).peekable();
-        let is_host = self.own_towards(self.fib_of(port), address).is_some_and(|entry| leads_over(entry, port));
-        let is_used = routes.peek().is_some();
-        let is_reached = is_host || routes.flatten().any(|route| leads_over(route, port));
-        self.next_hops.cut_off(port, address, is_used && !is_reached);
+    /// Tells the next hops of its table's routes whether packets may go to a gateway.
+    fn follow_gateway(&mut self, key: Key) {
+        let (address, port, fib) = key;
+        let is_lost = |gateway: &Gateway| !gateway.route.as_ref().is_some_and(|route| leads_over(route, port));
+        let is_cut_off = self.gateways.known.get(&key).is_some_and(is_lost);
+        self.next_hops.cut_off(port, address, fib, is_cut_off);
     }
 
     /// The same for a gateway that routes may go by already: then it is known, unless something has put it in doubt.
@@ -155,20 +151,20 @@ impl Routes {
         let known = self.gateways.known.get(&key).filter(|_known| !self.gateways.doubtful.contains(&key));
         match known.and_then(|gateway| gateway.route.as_ref()) {
             Some(route) => Some(route),
-            None => self.route_to_gateway(fib, address).map(Arc::as_ref),
+            None => self.route_to_gateway(fib, port, address).map(Arc::as_ref),
         }
     }
 
     /// The most specific route to a gateway; the one to everywhere leads to none.
-    fn route_to_gateway(&self, fib: u16, address: IpAddr) -> Option<&Arc<RouteEntry>> {
+    fn route_to_gateway(&self, fib: u16, port: PortId, address: IpAddr) -> Option<&Arc<RouteEntry>> {
         let covering = |fib| self.own_towards(fib, address).filter(|entry| entry.prefix().len() > 0);
-        covering(fib).or_else(|| covering(MAIN))
+        covering(fib).or_else(|| covering(MAIN)).or_else(|| covering(self.fib_of(port)))
     }
 
     /// Where packets by a route go just now; nowhere, if that is to a gateway that cannot be reached.
     pub(crate) fn passable(&self, entry: &RouteEntry) -> Way {
         match entry.way() {
-            Way::Gateway(port, gateway) if self.next_hops.is_cut_off(port, gateway) => Way::Unreachable,
+            Way::Gateway(port, gateway) if self.next_hops.is_cut_off(port, gateway, entry.fib()) => Way::Unreachable,
             way => way,
         }
     }

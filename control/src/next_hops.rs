@@ -4,7 +4,9 @@
 //! gateway is found, that one next hop changes and every route by it follows. Sharing is why: a full table has a million
 //! routes and a handful of next hops.
 //!
-//! A route with a smaller MTU than its port's holds a next hop of its own to the same neighbour, which follows it.
+//! Routes by a gateway hold a next hop of their table's, their family's and their MTU's ([`ByGateway`]), which follows the
+//! neighbour that it is: one table may have lost its way to a gateway while another has it, and IPv4 packets may go to an
+//! IPv6 neighbour.
 //!
 //! Next hops that share are a **group**, which has an id like any other next hop and holds its members. Routes that share
 //! by the same next hops with the same weights hold the same group.
@@ -13,12 +15,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use boundary::{Adjacency, Group, GroupId, Mtu, NextHop, PortId, Share, scramble};
 use control_api::Family;
 use lpm::NextHopId;
-use packet::ethernet::MacAddr;
+use packet::ethernet::{EtherType, MacAddr};
 
 /// What a next hop is, whether or not it can be reached just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,21 +36,67 @@ pub(crate) enum Key {
     Link(PortId),
     /// A route that is yet to be made for the destination, through this port.
     Template(PortId),
-    /// This neighbour behind this port, for packets of so many bytes at most.
-    Limited(PortId, IpAddr, u16),
+    /// A neighbour, for those packets that are sent to it as to a gateway.
+    Gateway(ByGateway),
     /// This station behind this port, for packets of this family.
     Station(PortId, MacAddr, Family),
-    /// This neighbour behind this port.
+    /// This neighbour behind this port, for packets to itself.
     Neighbour(PortId, IpAddr),
+}
+
+/// Which packets go to a gateway in the same way. In this order, so that those of one gateway stand side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ByGateway {
+    pub(crate) port: PortId,
+    pub(crate) address: IpAddr,
+    /// The table whose routes send them there.
+    pub(crate) fib: u16,
+    /// What they are, whatever the gateway's address is (RFC 8950).
+    pub(crate) family: Family,
+    /// The longest of them; [`ByGateway::ANY_LENGTH`] if the port alone limits that.
+    pub(crate) mtu: u16,
+}
+
+impl ByGateway {
+    pub(crate) const ANY_LENGTH: u16 = u16::MAX;
+
+    /// All by one gateway.
+    const fn every(port: PortId, address: IpAddr) -> RangeInclusive<Key> {
+        let first = Self { port, address, fib: 0, family: Family::Ipv4, mtu: 0 };
+        let last = Self { port, address, fib: u16::MAX, family: Family::Ipv6, mtu: u16::MAX };
+        Key::Gateway(first)..=Key::Gateway(last)
+    }
+
+    /// The way to a gateway that is reached like this, for these packets.
+    fn follow(self, neighbour: NextHop) -> NextHop {
+        let NextHop::Neighbour(Adjacency { port, mtu, mut header }) = neighbour else { return neighbour };
+        let EtherType(ether_type) = ether_type(self.family);
+        header[12..].copy_from_slice(&ether_type.to_be_bytes());
+        NextHop::Neighbour(Adjacency { port, mtu: self.limit(mtu), header })
+    }
+
+    /// What they may be long, over a port that carries this.
+    fn limit(self, carried: Mtu) -> Mtu {
+        Mtu::new(self.mtu.max(Mtu::MIN)).map_or(carried, |limit| limit.min(carried))
+    }
+}
+
+/// What an Ethernet frame says that it carries a packet of this family.
+pub(crate) const fn ether_type(family: Family) -> EtherType {
+    match family {
+        Family::Ipv4 => EtherType::IPV4,
+        Family::Ipv6 => EtherType::IPV6,
+    }
 }
 
 impl Key {
     /// The port that it leads through.
     const fn port(self) -> Option<PortId> {
         match self {
-            Self::Link(port) | Self::Neighbour(port, _) | Self::Limited(port, ..) | Self::Station(port, ..) => {
-                Some(port)
-            }
+            Self::Link(port)
+            | Self::Neighbour(port, _)
+            | Self::Gateway(ByGateway { port, .. })
+            | Self::Station(port, ..) => Some(port),
             Self::Local | Self::Blackhole | Self::Unreachable | Self::Template(_) => None,
         }
     }
@@ -61,7 +110,7 @@ impl Key {
             Self::Unreachable => words(3, [0, 0]),
             Self::Link(port) => words(4, [port.0.into(), 0]),
             // However long packets may be, flows go where they went.
-            Self::Limited(port, address, _) => Self::Neighbour(port, address).name(),
+            Self::Gateway(ByGateway { port, address, .. }) => Self::Neighbour(port, address).name(),
             Self::Neighbour(port, IpAddr::V4(address)) => words(5, [port.0.into(), address.to_bits().into()]),
             Self::Neighbour(port, IpAddr::V6(address)) => {
                 let [high, low] = halves(address.to_bits());
@@ -86,7 +135,7 @@ impl Key {
             Self::Unreachable => NextHop::Unreachable,
             Self::Link(port)
             | Self::Neighbour(port, _)
-            | Self::Limited(port, ..)
+            | Self::Gateway(ByGateway { port, .. })
             | Self::Template(port)
             | Self::Station(port, ..) => NextHop::Unresolved(port),
         }
@@ -113,8 +162,8 @@ pub(crate) struct NextHops {
     /// Slots that nothing holds, the one to use next at the end.
     free: Vec<NextHopId>,
     shared: Option<Arc<[NextHop]>>,
-    /// Neighbours that no route leads to: packets for others do not go there.
-    cut_off: BTreeSet<(PortId, IpAddr)>,
+    /// Gateways that no route leads to, each with the table that it is so for.
+    cut_off: BTreeSet<(PortId, IpAddr, u16)>,
     /// Ports without a link: packets do not go there, whatever leads to them.
     without_link: BTreeSet<PortId>,
     /// The groups, by their members in the order of ids.
@@ -147,9 +196,9 @@ impl NextHops {
             return *id;
         }
         let meaning = match key {
-            Key::Limited(port, address, mtu) => {
-                let neighbour = self.ids.get(&Key::Neighbour(port, address));
-                neighbour.map_or(NextHop::Unresolved(port), |id| limited(self.slots[id.index()].meaning, mtu))
+            Key::Gateway(by) => {
+                let neighbour = self.ids.get(&Key::Neighbour(by.port, by.address));
+                neighbour.map_or(NextHop::Unresolved(by.port), |id| by.follow(self.slots[id.index()].meaning))
             }
             key => key.first_meaning(),
         };
@@ -231,11 +280,10 @@ impl NextHops {
     /// From now on a neighbour is reached like this, by all next hops that lead to it; `id` is its own.
     pub(crate) fn set_neighbour(&mut self, id: NextHopId, port: PortId, address: IpAddr, meaning: NextHop) {
         self.set(id, meaning);
-        let of_neighbour = Key::Limited(port, address, 0)..=Key::Limited(port, address, u16::MAX);
-        let followers: Vec<_> = self.ids.range(of_neighbour).map(|(key, id)| (*key, *id)).collect();
-        for (key, id) in followers {
-            if let Key::Limited(_, _, mtu) = key {
-                self.set(id, limited(meaning, mtu));
+        let followers = self.ids.range(ByGateway::every(port, address)).map(|(key, id)| (*key, *id));
+        for (key, id) in followers.collect::<Vec<_>>() {
+            if let Key::Gateway(by) = key {
+                self.set(id, by.follow(meaning));
             }
         }
     }
@@ -274,7 +322,7 @@ impl NextHops {
                 && adjacency.port == port
             {
                 adjacency.mtu = match slot.what {
-                    What::Single(Key::Limited(.., limit)) => Mtu::new(limit).map_or(mtu, |limit| limit.min(mtu)),
+                    What::Single(Key::Gateway(by)) => by.limit(mtu),
                     What::Single(_) | What::Group(..) => mtu,
                 };
                 self.shared = None;
@@ -282,18 +330,18 @@ impl NextHops {
         }
     }
 
-    /// Whether packets may go to a neighbour, known or not.
-    pub(crate) fn cut_off(&mut self, port: PortId, address: IpAddr, is_cut_off: bool) {
-        let neighbour = (port, address);
-        let is_other = if is_cut_off { self.cut_off.insert(neighbour) } else { self.cut_off.remove(&neighbour) };
+    /// Whether packets may go to a gateway, known or not, by the routes of a table.
+    pub(crate) fn cut_off(&mut self, port: PortId, address: IpAddr, fib: u16, is_cut_off: bool) {
+        let gateway = (port, address, fib);
+        let is_other = if is_cut_off { self.cut_off.insert(gateway) } else { self.cut_off.remove(&gateway) };
         if is_other {
             self.shared = None;
         }
     }
 
-    /// Whether packets may not go to a neighbour.
-    pub(crate) fn is_cut_off(&self, port: PortId, address: IpAddr) -> bool {
-        self.cut_off.contains(&(port, address))
+    /// Whether packets may not go to a gateway by the routes of a table.
+    pub(crate) fn is_cut_off(&self, port: PortId, address: IpAddr, fib: u16) -> bool {
+        self.cut_off.contains(&(port, address, fib))
     }
 
     /// What workers do.
@@ -321,9 +369,7 @@ impl NextHops {
     fn shown(&self, slot: &Slot) -> NextHop {
         let What::Single(key) = slot.what else { return slot.meaning };
         match key {
-            Key::Neighbour(port, address) | Key::Limited(port, address, _) if self.is_cut_off(port, address) => {
-                NextHop::Unreachable
-            }
+            Key::Gateway(by) if self.is_cut_off(by.port, by.address, by.fib) => NextHop::Unreachable,
             key if key.port().is_some_and(|port| !self.has_link(port)) => NextHop::Unreachable,
             _ => slot.meaning,
         }
@@ -332,17 +378,6 @@ impl NextHops {
     /// The groups for workers; a copy only if there is another one.
     pub(crate) fn share_groups(&mut self) -> Arc<[Arc<Group>]> {
         Arc::clone(self.shared_groups.get_or_insert_with(|| self.groups.as_slice().into()))
-    }
-}
-
-/// The same for packets of `mtu` bytes at most.
-fn limited(meaning: NextHop, mtu: u16) -> NextHop {
-    match meaning {
-        NextHop::Neighbour(adjacency) => {
-            let mtu = Mtu::new(mtu.max(Mtu::MIN)).map_or(adjacency.mtu, |mtu| mtu.min(adjacency.mtu));
-            NextHop::Neighbour(Adjacency { mtu, ..adjacency })
-        }
-        other => other,
     }
 }
 

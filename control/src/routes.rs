@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use boundary::{Adjacency, Counted, CountedTables, ForwardingState, Mtu, NextHop, PortId, PortState, Publisher, Trash};
 use control_api::{EntryCounts, Family, Network, RouteCounts, RouteFlags};
-use packet::ethernet::{EtherType, Header, MacAddr};
+use packet::ethernet::{Header, MacAddr};
 
 use crate::callouts::{RouteKey, Timed};
 use crate::cloning::{Clones, Hooks, RtRequest};
@@ -23,7 +23,7 @@ use crate::events::Events;
 use crate::expiry::Expiry;
 use crate::gateways::Gateways;
 use crate::multipath::Multipath;
-use crate::next_hops::{Key, NextHops};
+use crate::next_hops::{ByGateway, Key, NextHops, ether_type};
 use crate::paths::Paths;
 use crate::rib::{Left, Protocol, Table};
 use crate::route::{Counters, Counts, Facts, RouteEntry};
@@ -202,7 +202,7 @@ impl Routes {
     ) -> Arc<RouteEntry> {
         self.say_if_up(&mut facts);
         // Held before the old one is released: a gateway that stays the same stays resolved.
-        let next_hop = self.hold(facts);
+        let next_hop = self.hold(fib, network.family(), facts);
         let tables = self.made(fib);
         let (entry, before) = match network {
             Network::V4(prefix) => tables.ipv4.set(prefix, protocol, facts, next_hop),
@@ -219,7 +219,7 @@ impl Routes {
     /// Adds a route to a table, beside the protocol's routes there are.
     pub(crate) fn add(&mut self, fib: u16, network: Network, protocol: Protocol, mut facts: Facts) -> Arc<RouteEntry> {
         self.say_if_up(&mut facts);
-        let next_hop = self.hold(facts);
+        let next_hop = self.hold(fib, network.family(), facts);
         let tables = self.made(fib);
         let entry = match network {
             Network::V4(prefix) => tables.ipv4.add(prefix, protocol, facts, next_hop),
@@ -250,7 +250,7 @@ impl Routes {
 
     fn say(&mut self, entry: &Arc<RouteEntry>, mut facts: Facts) {
         self.say_if_up(&mut facts);
-        let next_hop = self.hold(facts);
+        let next_hop = self.hold(entry.fib(), entry.prefix().family(), facts);
         let (before, led) = (entry.next_hop(), entry.facts().leads);
         let tables = self.made(entry.fib());
         let beside = match entry.prefix() {
@@ -274,13 +274,12 @@ impl Routes {
         facts.flags.set(RouteFlags::UP, has_link);
     }
 
-    /// Holds the next hop of a route that says this.
-    fn hold(&mut self, facts: Facts) -> lpm::NextHopId {
+    /// Holds the next hop of a table's route for packets of a family that says this.
+    fn hold(&mut self, fib: u16, family: Family, facts: Facts) -> lpm::NextHopId {
         let mut key = facts.next_hop();
-        if let Key::Neighbour(port, gateway) = key
-            && let Some(mtu) = self.limit(port, facts.metrics.mtu)
-        {
-            key = Key::Limited(port, gateway, mtu);
+        if let Key::Neighbour(port, address) = key {
+            let mtu = self.limit(port, facts.metrics.mtu).unwrap_or(ByGateway::ANY_LENGTH);
+            key = Key::Gateway(ByGateway { port, address, fib, family, mtu });
         }
         let id = self.next_hops.hold(key);
         if let Key::Station(port, mac, family) = key {
@@ -596,11 +595,7 @@ impl Tables {
 
 /// A station behind a port, for packets of a family.
 fn adjacency(port: PortId, state: &PortState, mac: MacAddr, family: Family) -> Adjacency {
-    let ether_type = match family {
-        Family::Ipv4 => EtherType::IPV4,
-        Family::Ipv6 => EtherType::IPV6,
-    };
-    let header = Header { destination: mac, source: state.mac, ether_type }.to_bytes();
+    let header = Header { destination: mac, source: state.mac, ether_type: ether_type(family) }.to_bytes();
     Adjacency { port, mtu: state.mtu, header }
 }
 

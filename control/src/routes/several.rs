@@ -22,7 +22,7 @@ impl Routes {
         let held = |facts: &Facts| {
             let mut facts = *facts;
             self.say_if_up(&mut facts);
-            (facts, self.hold(facts))
+            (facts, self.hold(fib, network.family(), facts))
         };
         let several: Vec<(Facts, NextHopId)> = said.iter().map(held).collect();
         let tables = self.made(fib);

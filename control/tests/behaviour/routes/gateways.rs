@@ -1,6 +1,6 @@
 //! GW: by which route a gateway is reached, and what happens when it is not.
 
-use boundary::NextHop;
+use boundary::{NextHop, PortId};
 use control::{Gateway, LookupFlags, RouteRef};
 use control_api::{EntryCounts, ErrorKind, Verb};
 
@@ -141,6 +141,48 @@ fn gw_08_a_gateway_whose_route_has_gone_is_looked_up_again_or_cannot_be_reached(
     assert_eq!(scene.takes("10.0.0.1"), Some(1), "and it is reached again");
 }
 
+// holds X46
+#[test]
+fn gw_08_a_table_whose_way_to_a_gateway_has_gone_is_cut_off_and_the_others_are_not() {
+    let mut scene = Scene::with(Setup { port_fibs: vec![0, 2, 3], ..setup() });
+    scene.tell(message(Verb::Delete, "192.0.2.0/24").flags(RouteFlags::PINNED)).unwrap();
+    for fib in [2, 3] {
+        scene.tell(host("192.0.2.11", dev("p0")).fib(fib)).unwrap();
+        scene.tell(add("10.0.0.0/8", 1).fib(fib)).unwrap();
+    }
+    let fates = |scene: &mut Scene| [RIGHT, PortId(2)].map(|port| scene.fate_from(port, ip("10.0.0.1")));
+    let [Some(NextHop::Neighbour(one)), Some(NextHop::Neighbour(other))] = fates(&mut scene) else { panic!("both go") };
+    assert_eq!(one, other);
+    scene.tell(message(Verb::Delete, "192.0.2.11/32").fib(2)).unwrap();
+    assert_eq!(fates(&mut scene), [Some(NextHop::Unreachable), Some(NextHop::Neighbour(other))]);
+    scene.tell(host("192.0.2.11", dev("p0")).fib(2)).unwrap();
+    assert_eq!(fates(&mut scene), [Some(NextHop::Neighbour(one)); 2], "and it is reached again");
+}
+
+/// A route of one table may lead to a router on a link of another, as where VRFs leak into each other.
+// holds X43, X46
+#[test]
+fn a_gateway_on_the_link_of_another_table_s_port_is_reached_by_that_table() {
+    let mut scene = Scene::with(Setup { port_fibs: vec![0, 2, 0], ..setup() });
+    scene.tell(message(Verb::Add, "10.0.0.0/8").to(via(ip("198.51.100.9")))).unwrap();
+    assert_eq!(scene.gwroute("10.0.0.1").as_deref(), Some("198.51.100.0/24"));
+    assert_eq!(scene.fate(ip("10.0.0.1")), Some(NextHop::Unresolved(RIGHT)));
+    scene.tell(message(Verb::Delete, "198.51.100.0/24").fib(2).flags(RouteFlags::PINNED)).unwrap();
+    assert_eq!((scene.gwroute("10.0.0.1"), scene.fate(ip("10.0.0.1"))), (None, Some(NextHop::Unreachable)));
+}
+
+/// It is on its link, whatever the routes are.
+// holds X48
+#[test]
+fn a_link_local_gateway_takes_no_route_to_be_reached() {
+    let mut scene = scene();
+    let target = Target::Via { gateway: ip("fe80::9"), dev: Some("p2".to_owned()) };
+    scene.tell(message(Verb::Add, "2001:db8:be::/48").to(target)).unwrap();
+    let found = scene.found("2001:db8:be::1");
+    assert!(scene.control.routes().is_valid(&found));
+    assert_eq!(scene.fate(ip("2001:db8:be::1")), Some(NextHop::Unresolved(PortId(2))));
+}
+
 // holds X45
 #[test]
 fn a_gateway_that_comes_to_be_behind_another_is_not_gone_to() {
@@ -165,6 +207,7 @@ fn gw_09_a_route_carries_no_more_than_the_one_to_its_gateway_unless_that_is_lock
     assert_eq!(detail(&route).metrics.mtu, 1500);
 }
 
+/// Of people: a routing daemon may know an IPv6 router for IPv4 (RFC 8950).
 #[test]
 fn gw_10_a_gateway_is_of_its_destination_s_family() {
     let mut scene = scene();
