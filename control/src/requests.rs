@@ -281,8 +281,12 @@ impl Control {
     /// The address of ours that packets by a route are sent from.
     pub(crate) fn speaks_by(&self, network: Network, leads: Way) -> Option<IpAddr> {
         match leads {
-            Way::Gateway(port, gateway) => self.ports.speaks_to(gateway, port),
-            Way::Link(port) | Way::Station(port, ..) => self.ports.speaks_to(network.address(), port),
+            Way::Gateway(port, gateway) if Family::of(gateway) == network.family() => {
+                self.ports.speaks_to(gateway, port)
+            }
+            Way::Gateway(port, _) | Way::Link(port) | Way::Station(port, ..) => {
+                self.ports.speaks_to(network.address(), port)
+            }
             Way::Local | Way::Anycast | Way::Broadcast | Way::Blackhole | Way::Unreachable | Way::Prohibited => None,
         }
     }

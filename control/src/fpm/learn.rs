@@ -285,7 +285,8 @@ impl Control {
         match (leg.gateway, port) {
             (None, Some(port)) => Ok(Way::Link(port)),
             (None, None) => Err(Refused::Interface),
-            (Some(gateway), _) if Family::of(gateway) != to.family() => Err(Refused::Family),
+            // IPv4 by an IPv6 neighbour (RFC 8950) is forwarded like anything by it; the other way round nobody wants.
+            (Some(gateway), _) if gateway.is_ipv4() && to.family() == Family::Ipv6 => Err(Refused::Family),
             (Some(gateway), _) if to == Network::host(gateway) => Err(Refused::GatewayItself),
             (Some(gateway), Some(port)) => match self.ports.port(port).can_have_neighbour(gateway) {
                 true => Ok(Way::Gateway(port, gateway)),

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use boundary::{NextHop, PortId};
+use boundary::{NextHop, PortId, PuntReason};
 use control::config::Config;
 use control::fpm::{Heard, Leads, Leg, Listener, MAIN_OF_LINUX, NextHopSaid, RouteSaid, Said, Settings, read};
 use control::{Setup, events};
@@ -13,10 +13,11 @@ use control_api::{
     ErrorKind, EventKind, Fpm, FpmState, Protocol, Reply, Request, Route, RouteFilter, RouteFlags, RouteKind,
     RouteMessage, Speaker, Target, Verb,
 };
-use packet::ethernet::MacAddr;
+use packet::ethernet::{EtherType, Header, MacAddr};
 use proptest::prelude::*;
 
-use crate::scene::{ALICE, GATEWAY, ON_LEFT, ON_RIGHT, Scene, ip, port, setup};
+use crate::routes::detail;
+use crate::scene::{ALICE, GATEWAY, Host, ON_LEFT, ON_RIGHT, Scene, ip, port, setup, udp};
 
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50_000);
 
@@ -168,7 +169,7 @@ fn what_is_not_taken_is_counted_by_its_reason_and_leaves_nothing_of_what_was_the
         ("refused_gateway",        other("203.0.113.0/24", by(via("198.51.100.254", 3)))),
         ("refused_gateway",        other("203.0.113.0/24", by(via("10.9.9.9", 0)))),
         ("refused_gateway",        other("203.0.113.0/24", by(via("192.0.2.1", 3)))),
-        ("refused_family",         other("203.0.113.0/24", by(via("fe80::2", 3)))),
+        ("refused_family",         other("2001:db8:be::/48", by(via("192.0.2.10", 3)))),
         ("refused_gateway_itself", other("192.0.2.10/32", by(via("192.0.2.10", 3)))),
         ("refused_encapsulation",  other("203.0.113.0/24", by(encapsulated))),
         ("refused_next_hop",       other("203.0.113.0/24", Leads::NextHop(1234))),
@@ -184,6 +185,37 @@ fn what_is_not_taken_is_counted_by_its_reason_and_leaves_nothing_of_what_was_the
     }
     scene.says([Said::Nothing]);
     assert_eq!(scene.counted("others"), 1);
+}
+
+/// RFC 8950: what routers exchange over links that have IPv6 addresses alone.
+#[test]
+fn ipv4_packets_go_to_an_ipv6_gateway_as_ipv4_packets() {
+    let mut scene = scene();
+    let said = [("203.0.113.0/24", "2001:db8:2::fe"), ("2001:db8:be::/48", "2001:db8:2::fe")];
+    scene.says(said.map(|(to, by)| Said::Route(told(to, Leads::By(via(by, 4))))));
+    for (to, ether_type) in [("203.0.113.9", EtherType::IPV4), ("2001:db8:be::9", EtherType::IPV6)] {
+        let Some(NextHop::Neighbour(adjacency)) = scene.fate(ip(to)) else { panic!("{to} is reached") };
+        let (header, _) = Header::parse(&adjacency.header).unwrap();
+        assert_eq!((header.destination, header.ether_type), (GATEWAY.mac, ether_type), "{to}");
+    }
+    let [ipv4, _] = &scene.daemon_s(0)[..] else { panic!("both are shown") };
+    assert_eq!((ipv4.gateway, detail(ipv4).ifa), (Some(ip("2001:db8:2::fe")), Some(ip("198.51.100.1"))));
+}
+
+#[test]
+fn an_ipv4_packet_waits_for_its_ipv6_gateway_to_be_found() {
+    let mut scene = Scene::with(Setup { fpm: Some(settings()), ..setup() });
+    scene.hear(Heard::Came(PEER));
+    let by = via(&GATEWAY.mac.link_local().to_string(), 4);
+    scene.says([Said::Route(told("203.0.113.0/24", Leads::By(by)))]);
+    assert_eq!(scene.fate(ip("203.0.113.9")), Some(NextHop::Unresolved(PortId(1))));
+    let packet = udp(ALICE.v4, std::net::Ipv4Addr::new(203, 0, 113, 9)).of(8);
+    scene.sends(ALICE, PuntReason::Unresolved, &packet);
+    assert!(scene.take_packets_to(GATEWAY).is_empty());
+    scene.answers(Host { v6: GATEWAY.mac.link_local(), ..GATEWAY });
+    let sent = scene.take_packets_to(GATEWAY);
+    assert!(matches!(&sent[..], [packet] if packet[0] >> 4 == 4), "{sent:?}");
+    assert_eq!(scene.station(ip("203.0.113.9")), Some(GATEWAY.mac), "and the next are the workers'");
 }
 
 #[test]
