@@ -7,12 +7,21 @@
 //!
 //! A masked-off lane reads nothing, whatever its index is. For the others, that every index is in bounds is the promise
 //! that `chunk`, `range` and `rib` write down in a table's nodes, and that `file` checks before it lets one in.
+//!
+//! Not every machine that tests this has AVX-512. So in this crate's unit tests the same source is made of a `model` of
+//! the instructions, and held to the portable answers everywhere; `tests/bursts.rs` holds the real ones, where there are.
 
+#[cfg(test)]
+mod model;
 mod registers;
 mod tree;
 
-use std::arch::x86_64::*;
+#[cfg(test)]
+use self::model as instructions;
+#[cfg(not(test))]
+use std::arch::x86_64 as instructions;
 
+use self::instructions::*;
 use super::Memory;
 use crate::burst::BURST;
 use crate::entry::Entry;
@@ -45,8 +54,12 @@ pub trait Lanes: Copy {
 }
 
 /// See [`Vectors::burst`](super::Vectors::burst).
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-pub(super) fn burst<'a, A: Lanes, const WIDTH: u32>(
+///
+/// # Safety
+///
+/// The machine has the instructions that [`Vectors`](super::Vectors) prove.
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
+pub(super) unsafe fn burst<'a, A: Lanes, const WIDTH: u32>(
     top: &[u32],
     memory: Memory,
     mut addresses: &'a [A],
@@ -72,7 +85,7 @@ pub(super) fn burst<'a, A: Lanes, const WIDTH: u32>(
 
 /// Looks up the first `N` registers' worth of addresses; returns the rest.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
 fn step<'a, A: Lanes, const WIDTH: u32, const N: usize>(
     top: &[u32],
     memory: Memory,
@@ -90,8 +103,12 @@ fn step<'a, A: Lanes, const WIDTH: u32, const N: usize>(
 }
 
 /// See [`Vectors::start`](super::Vectors::start).
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-pub(super) fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
+///
+/// # Safety
+///
+/// The machine has the instructions that [`Vectors`](super::Vectors) prove.
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
+pub(super) unsafe fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
     // SAFETY: this function has the features.
     let found = unsafe { A::pages::<4>(top, memory, addresses) };
     for (entries, found) in entries.as_chunks_mut::<LANES>().0.iter_mut().zip(found) {
@@ -102,8 +119,12 @@ pub(super) fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST
 }
 
 /// See [`Vectors::finish`](super::Vectors::finish).
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-pub(super) fn finish<A: Lanes, const WIDTH: u32>(
+///
+/// # Safety
+///
+/// The machine has the instructions that [`Vectors`](super::Vectors) prove, and `entries` are of this snapshot.
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
+pub(super) unsafe fn finish<A: Lanes, const WIDTH: u32>(
     memory: Memory,
     addresses: &[A; BURST],
     entries: &[u32; BURST],
@@ -121,7 +142,7 @@ pub(super) fn finish<A: Lanes, const WIDTH: u32>(
 
 /// Writes leaves as answers.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 #[expect(clippy::cast_possible_wrap, reason = "vectors of bits are made from signed words")]
 fn store<const N: usize>(leaves: [__m512i; N], answers: &mut [Option<NextHopId>]) {
     let bits_of_answers = _mm512_set1_epi32(!Entry::LEAF as i32);

@@ -1,15 +1,15 @@
 //! Registers of sixteen addresses: how they are filled from memory, and what is asked of all their lanes at once.
 
-use std::arch::x86_64::*;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::instructions::*;
 use super::{LANES, Memory};
 use crate::entry::Entry;
 
 impl Memory {
     /// 32-bit words at byte offsets; `other` in the lanes that are off.
     #[inline]
-    #[target_feature(enable = "avx512f")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
     pub(super) fn words(self, other: __m512i, lanes: __mmask16, at: __m512i) -> __m512i {
         // SAFETY: each lane that is on reads a value of a node reached from the top, and values have slack after them.
         unsafe { _mm512_mask_i32gather_epi32::<1>(other, lanes, at, self.base.cast()) }
@@ -17,7 +17,7 @@ impl Memory {
 
     /// Entries at offsets in units of an entry; `other` in the lanes that are off.
     #[inline]
-    #[target_feature(enable = "avx512f")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
     pub(super) fn entries(self, other: __m512i, lanes: __mmask16, at: __m512i) -> __m512i {
         // SAFETY: each lane that is on reads an entry of a page or a large chunk reached from the top.
         unsafe { _mm512_mask_i32gather_epi32::<4>(other, lanes, at, self.base.cast()) }
@@ -25,7 +25,7 @@ impl Memory {
 
     /// 64-bit words at offsets in units of 8 bytes, first of the lower then of the higher eight lanes; 0 where off.
     #[inline]
-    #[target_feature(enable = "avx512f")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
     pub(super) fn long_words(self, lanes: __mmask16, at: __m512i) -> [__m512i; 2] {
         let zero = _mm512_setzero_si512();
         let (low, high) = (_mm512_castsi512_si256(at), _mm512_extracti64x4_epi64::<1>(at));
@@ -40,7 +40,7 @@ impl Memory {
 
     /// Asks for the lines at the anchors of entries that are nodes; for the others, for the reserved one.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512dq")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq"))]
     pub(super) fn prefetch_nodes(self, entries: [__m512i; 4]) {
         let mut anchors = [[0_u32; LANES]; 4];
         for (anchors, entries) in anchors.iter_mut().zip(entries) {
@@ -60,7 +60,7 @@ pub(super) struct Top64([__m512i; 4]);
 
 impl Top64 {
     #[inline]
-    #[target_feature(enable = "avx512f")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
     pub(super) fn load(top: &[u32; 64]) -> Self {
         let mut registers = [_mm512_setzero_si512(); 4];
         for (register, entries) in registers.iter_mut().zip(top.as_chunks::<LANES>().0) {
@@ -72,7 +72,7 @@ impl Top64 {
 
     /// The entries at the lowest six bits of each position.
     #[inline]
-    #[target_feature(enable = "avx512f")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
     pub(super) fn entries(&self, positions: __m512i) -> __m512i {
         let [a, b, c, d] = self.0;
         let low = _mm512_permutex2var_epi32(a, positions, b);
@@ -83,21 +83,21 @@ impl Top64 {
 
 /// The lanes whose entry is a node.
 #[inline]
-#[target_feature(enable = "avx512dq")]
+#[cfg_attr(not(test), target_feature(enable = "avx512dq"))]
 pub(super) fn nodes(entries: __m512i) -> __mmask16 {
     !_mm512_movepi32_mask(entries)
 }
 
 /// Where nodes lie, in units of an entry.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn offset_in_words(entries: __m512i) -> __m512i {
     _mm512_slli_epi32::<1>(_mm512_and_si512(entries, all(Entry::OFFSET)))
 }
 
 /// The same word in every lane.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 #[expect(clippy::cast_possible_wrap, reason = "vectors of bits are made from signed words")]
 pub(super) fn all(word: u32) -> __m512i {
     _mm512_set1_epi32(word as i32)
@@ -111,7 +111,7 @@ pub(super) const fn word(number: usize) -> u32 {
 
 /// IPv4 addresses as numbers, sixteen to a register.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw"))]
 pub(super) fn v4_numbers<const N: usize>(addresses: &[Ipv4Addr]) -> [__m512i; N] {
     let mut numbers = [_mm512_setzero_si512(); N];
     for (numbers, addresses) in numbers.iter_mut().zip(addresses.as_chunks::<LANES>().0) {
@@ -124,7 +124,7 @@ pub(super) fn v4_numbers<const N: usize>(addresses: &[Ipv4Addr]) -> [__m512i; N]
 
 /// The `WORD`-th 32 bits of IPv6 addresses as numbers, sixteen to a register.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw"))]
 pub(super) fn v6_words<const N: usize, const WORD: usize>(addresses: &[Ipv6Addr]) -> [__m512i; N] {
     let nth = all(word(WORD));
     // Of two registers with four addresses each, the words of eight addresses; in the lower half.
@@ -145,7 +145,7 @@ pub(super) fn v6_words<const N: usize, const WORD: usize>(addresses: &[Ipv6Addr]
 
 /// From network order.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw"))]
 fn swap_bytes(words: __m512i) -> __m512i {
     let order = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
     _mm512_shuffle_epi8(words, order)

@@ -1,8 +1,8 @@
 //! The stages of a burst, over registers of sixteen addresses each.
 
-use std::arch::x86_64::*;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::instructions::*;
 use super::registers::*;
 use super::{Lanes, Memory};
 use crate::chunk::{LARGE_BITMAP, SMALL_BITMAP};
@@ -13,7 +13,7 @@ impl Lanes for Ipv4Addr {
     const ZERO: Self = Self::UNSPECIFIED;
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
     unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m512i; N] {
         let top = Top64::load(&top.as_chunks::<64>().0[0]);
         let mut entries = [_mm512_setzero_si512(); N];
@@ -26,7 +26,7 @@ impl Lanes for Ipv4Addr {
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
     unsafe fn below<const N: usize, const WIDTH: u32>(
         memory: Memory,
         addresses: &[Self],
@@ -50,7 +50,7 @@ impl Lanes for Ipv6Addr {
     const ZERO: Self = Self::UNSPECIFIED;
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
     unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m512i; N] {
         // Positions 64 to 127 of the top are 2000::/3.
         let global = Top64::load(&top.as_chunks::<64>().0[1]);
@@ -71,7 +71,7 @@ impl Lanes for Ipv6Addr {
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
     unsafe fn below<const N: usize, const WIDTH: u32>(
         memory: Memory,
         addresses: &[Self],
@@ -93,7 +93,11 @@ impl Lanes for Ipv6Addr {
 
 /// Two levels of ranges, from the `WORD`-th 32 bits of the addresses; returns whether there are deeper nodes.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
+#[cfg_attr(
+    test,
+    expect(clippy::redundant_closure, reason = "the model's function could stand for it, not the real one")
+)]
 fn v6_ranges<const N: usize, const WIDTH: u32, const WORD: usize>(
     memory: Memory,
     addresses: &[Ipv6Addr],
@@ -108,7 +112,7 @@ fn v6_ranges<const N: usize, const WIDTH: u32, const WORD: usize>(
 
 /// Small chunks: the lowest seven bits of `positions` choose.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
 fn in_small_chunks<const WIDTH: u32>(memory: Memory, entries: __m512i, positions: __m512i) -> __m512i {
     let lanes = nodes(entries);
     let anchor = _mm512_and_si512(entries, all(Entry::OFFSET));
@@ -135,7 +139,7 @@ fn in_small_chunks<const WIDTH: u32>(memory: Memory, entries: __m512i, positions
 
 /// Large chunks: bits 19 to 32 of the address, of which `leading` has the first 32, choose.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
 fn in_large_chunks(memory: Memory, entries: __m512i, leading: __m512i) -> __m512i {
     let lanes = nodes(entries);
     let anchor = _mm512_and_si512(entries, all(Entry::OFFSET));
@@ -153,7 +157,7 @@ fn in_large_chunks(memory: Memory, entries: __m512i, leading: __m512i) -> __m512
 
 /// Range nodes: the 16 bits in each lane of `positions` choose. Returns whether there are nodes below.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
 fn in_ranges<const N: usize, const WIDTH: u32>(
     memory: Memory,
     entries: &mut [__m512i; N],
@@ -198,7 +202,7 @@ fn in_ranges<const N: usize, const WIDTH: u32>(
 
 /// For each lane, how many of the four keys in its 64-bit word are less than its position.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq"))]
 fn keys_below(words: [__m512i; 2], positions: __m512i) -> __m512i {
     let four_times = _mm512_set1_epi64(0x0100_0100_0100_0100);
     let second_lane = _mm512_set_epi64(
@@ -224,7 +228,7 @@ fn keys_below(words: [__m512i; 2], positions: __m512i) -> __m512i {
 
 /// The values at byte offsets: entries from wide nodes, from others answers. Lanes that are off keep what they have.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 fn values<const WIDTH: u32>(
     memory: Memory,
     entries: __m512i,
@@ -243,7 +247,7 @@ fn values<const WIDTH: u32>(
 
 /// The lanes whose entry is a wide node.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 fn wide<const WIDTH: u32>(lanes: __mmask16, entries: __m512i) -> __mmask16 {
     if WIDTH == 2 { lanes } else { _mm512_mask_test_epi32_mask(lanes, entries, all(Entry::WIDE)) }
 }
