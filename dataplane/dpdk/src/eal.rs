@@ -512,7 +512,7 @@ pub(crate) fn c_string(text: &str) -> CString {
 }
 
 /// Copies a C string; a null pointer is empty. `text` must be one of the two.
-unsafe fn string(text: *const c_char) -> String {
+pub(crate) unsafe fn string(text: *const c_char) -> String {
     if text.is_null() {
         return String::new();
     }
