@@ -16,9 +16,13 @@
 //! | [`pace`] | how many packets are due, and what is not made up for |
 //! | [`sequence`] | what became of numbered packets: lost, twice, out of order |
 //! | [`mlrsearch`] | the highest loads that lose no more than allowed |
+//! | [`blame`] | whether what was lost is the device's, or the machine's that took somebody's core |
+//! | [`difference`] | whether something loses packets where the machine does so all the time |
 //! | [`recovery`] | how long a device loses packets after too many |
 //! | [`host`] | a host that looks for its router and answers who looks for it |
 
+pub mod blame;
+pub mod difference;
 pub mod flows;
 pub mod host;
 pub mod isolation;

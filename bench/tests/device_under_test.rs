@@ -32,7 +32,7 @@ fn json(output: &Output) -> Value {
 
 #[test]
 fn rfc_177_recovery_from_overload_is_measured_and_told() {
-    let arguments = "rfc2544 --most 2000 --scale 0.05 --overload 0.5 --only recovery --json";
+    let arguments = "rfc2544 --most 2000 --scale 0.05 --again 0 --overload 0.5 --only recovery --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let Some(output) = ferry_bench("recovery", &arguments) else { return };
     let figures = &json(&output)[0];
@@ -45,11 +45,15 @@ fn rfc_177_recovery_from_overload_is_measured_and_told() {
 
 #[test]
 fn routes_change_while_a_load_goes_on() {
-    let arguments = "churn --ndr 2000 --updates 500 --routes 100 --seconds 1 --rounds 1 --json";
+    let arguments = "churn --ndr 2000 --updates 500 --routes 100 --seconds 1 --rounds 1 --again 0 --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let Some(output) = ferry_bench("churn", &arguments) else { return };
     let figures = json(&output);
     let [without, with] = &figures["slices"].as_array().unwrap()[..] else { panic!("two slices: {figures:#}") };
+    assert_eq!((&without["with_churn"], &with["with_churn"]), (&Value::Bool(false), &Value::Bool(true)));
+    let finding = &figures["findings"][0];
+    assert_eq!(finding["pairs"], 1);
+    assert!((0.0..=1.0).contains(&finding["chance"].as_f64().unwrap()), "{figures:#}");
     assert_eq!(without["done"]["updates"], 0);
     assert!(with["done"]["updates"].as_u64().unwrap() > 0, "{figures:#}");
     assert!(with["done"]["scrapes"].as_u64().unwrap() > 0, "{figures:#}");

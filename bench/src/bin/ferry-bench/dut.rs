@@ -1,4 +1,4 @@
-//! The device under test, in a process of its own: ferryd, or `dpdk-testpmd` in mac mode, on two vhost ports.
+//! The device under test, in a process of its own: ferryd, or `dpdk-testpmd` in mac or io mode, on two vhost ports.
 //!
 //! The generator's ends of the links are virtio_user servers and the device connects to them, so that it may be stopped and
 //! started again under a load. What is not measured now is stopped by signal: all that run share two cores.
@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bench::flows::STATIONS;
 use clap::ValueEnum;
@@ -15,7 +15,10 @@ use control_api::{Reply, Request, Stats};
 use dpdk::Device;
 use packet::ethernet::MacAddr;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
+
+use crate::cores::{self, Presence};
 
 /// Which program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,6 +27,8 @@ pub(crate) enum Kind {
     Ferry,
     /// DPDK's own, which exchanges MAC addresses and looks at nothing else.
     Testpmd,
+    /// The same without even that: nearly a wire, and so what the links, the generator and the machine lose by themselves.
+    TestpmdIo,
 }
 
 impl Kind {
@@ -31,6 +36,7 @@ impl Kind {
         match self {
             Self::Ferry => "ferry",
             Self::Testpmd => "testpmd",
+            Self::TestpmdIo => "testpmd-io",
         }
     }
 }
@@ -44,6 +50,33 @@ pub(crate) struct Dut {
     folder: TempDir,
     process: Child,
     is_paused: bool,
+    /// Where this program might run when it was started, and so where it may.
+    cpus: CpuSet,
+    /// The thread that forwards, once it was found.
+    worker: Option<Pid>,
+    away: Option<Away>,
+}
+
+/// How long a worker did without its core.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Away {
+    /// Somebody else ran there.
+    pub(crate) preempted: Duration,
+    /// Nobody did: the hypervisor took it, or the worker slept.
+    pub(crate) stolen: Duration,
+}
+
+impl Away {
+    pub(crate) fn total(self) -> Duration {
+        self.preempted + self.stolen
+    }
+
+    /// Between two moments so far apart, at which it did not run.
+    fn between(before: Presence, after: Presence, apart: Duration) -> Self {
+        let preempted = after.waited.saturating_sub(before.waited);
+        let ran = after.ran.saturating_sub(before.ran);
+        Self { preempted, stolen: apart.saturating_sub(ran + preempted) }
+    }
 }
 
 impl Dut {
@@ -55,8 +88,9 @@ impl Dut {
             Some(path) => path.to_owned(),
             None => beside_this("ferryd")?,
         };
+        let cpus = sched_getaffinity(None).map_err(|error| format!("no cores to run on: {error}"))?;
         let process = command(kind, core, &ferryd, folder.path())?;
-        Ok(Self { kind, core, ferryd, folder, process, is_paused: false })
+        Ok(Self { kind, core, ferryd, folder, process, is_paused: false, cpus, worker: None, away: None })
     }
 
     /// The generator's ends of the links, with so many descriptors each.
@@ -86,7 +120,7 @@ impl Dut {
 
     /// What it has counted, if it tells.
     pub(crate) fn stats(&self) -> Result<Option<Stats>, String> {
-        if self.kind == Kind::Testpmd {
+        if self.kind != Kind::Ferry {
             return Ok(None);
         }
         let client = Client::connect(&self.api(), Duration::from_secs(10));
@@ -99,18 +133,33 @@ impl Dut {
 
     /// Lets it run while something is done, and stops it again.
     pub(crate) fn running<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        let (before, begin) = (self.presence(), Instant::now());
         self.resume();
         let done = work(self);
+        self.pause();
+        let apart = begin.elapsed();
+        self.away = before.zip(self.presence()).map(|(before, after)| Away::between(before, after, apart));
         if let Ok(Some(status)) = self.process.try_wait() {
             return Err(format!("{} has ended ({status}):\n{}", self.kind.name(), self.log()));
         }
-        self.pause();
         done.map_err(|error| format!("{}: {error}", self.kind.name()))
+    }
+
+    /// How long its worker was kept from its core when it last ran; nothing if no thread is pinned there.
+    pub(crate) fn away(&self) -> Option<Away> {
+        self.away
+    }
+
+    /// Of its worker, so far.
+    pub(crate) fn presence(&mut self) -> Option<Presence> {
+        self.worker = self.worker.or_else(|| cores::pinned_to(self.core, self.process.id()));
+        cores::presence(self.worker?)
     }
 
     pub(crate) fn pause(&mut self) {
         self.signal(Signal::STOP);
         self.is_paused = true;
+        self.worker.into_iter().for_each(cores::await_stop);
     }
 
     pub(crate) fn resume(&mut self) {
@@ -123,7 +172,12 @@ impl Dut {
     /// Kills it as a crash would, and starts it again.
     pub(crate) fn restart(&mut self) -> Result<(), String> {
         self.end();
-        self.process = command(self.kind, self.core, &self.ferryd, self.folder.path())?;
+        self.worker = None;
+        // Whoever calls may run on fewer cores, which what it starts would inherit.
+        let ours = sched_getaffinity(None).and_then(|ours| sched_setaffinity(None, &self.cpus).map(|()| ours));
+        let process = command(self.kind, self.core, &self.ferryd, self.folder.path());
+        let _elsewhere = ours.and_then(|ours| sched_setaffinity(None, &ours));
+        self.process = process?;
         Ok(())
     }
 
@@ -174,13 +228,15 @@ fn command(kind: Kind, core: usize, ferryd: &Path, folder: &Path) -> Result<Chil
             command.arg("--config").arg(path).stdin(Stdio::null());
             command
         }
-        Kind::Testpmd => {
+        Kind::Testpmd | Kind::TestpmdIo => {
+            let mode = if kind == Kind::TestpmdIo { "io" } else { "mac" };
             let commands = usize::from(core == 0);
             let mut command = Command::new("dpdk-testpmd");
             command.args(["--lcores", &format!("0@{commands},1@{core}"), "--no-pci", "--no-telemetry", "--in-memory"]);
             command.args(["-m", "256", "--vdev", &devices[0], "--vdev", &devices[1]]);
             // Without a terminal it forwards until its input ends, which it never does.
-            command.args(["--", "--forward-mode=mac", "--no-flush-rx", "--no-mlockall", "--total-num-mbufs=32768"]);
+            command.args(["--", &format!("--forward-mode={mode}"), "--no-flush-rx", "--no-mlockall"]);
+            command.arg("--total-num-mbufs=32768");
             command.stdin(Stdio::piped());
             command
         }
@@ -189,7 +245,7 @@ fn command(kind: Kind, core: usize, ferryd: &Path, folder: &Path) -> Result<Chil
     let other = log.try_clone().map_err(|error| format!("no log for {}: {error}", kind.name()))?;
     let hint = match kind {
         Kind::Ferry => "build it with: cargo build --release -p dataplane",
-        Kind::Testpmd => "install it with: apt install dpdk-dev",
+        Kind::Testpmd | Kind::TestpmdIo => "install it with: apt install dpdk-dev",
     };
     let shown = command.get_program().to_string_lossy().into_owned();
     command.stdout(log).stderr(other).spawn().map_err(|error| format!("{shown} does not start: {error}; {hint}"))
@@ -217,6 +273,20 @@ const PORTS: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_neither_ran_nor_waited_was_robbed_or_slept() {
+        let [s0, s1, s2] = [0, 1, 2].map(Duration::from_secs);
+        let before = Presence { ran: s1, waited: s0 };
+        let after = Presence { ran: s2 + s1, waited: s1 };
+        let away = Away::between(before, after, Duration::from_secs(10));
+        assert_eq!(away, Away { preempted: s1, stolen: Duration::from_secs(7) });
+        assert_eq!(
+            Away::between(before, after, s1),
+            Away { preempted: s1, stolen: s0 },
+            "clocks may differ by a little"
+        );
+    }
 
     #[test]
     fn the_configuration_of_the_device_under_test_is_one_that_ferryd_takes() {

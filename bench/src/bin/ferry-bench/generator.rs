@@ -32,6 +32,7 @@ use crate::traffic::Traffic;
 pub(crate) struct Generator {
     eal: Eal,
     core: usize,
+    goes_first: bool,
     sides: [Side; 2],
     trial: u8,
 }
@@ -45,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) descriptors: [u16; 2],
     /// The longest frame, in bytes, without the frame check sequence.
     pub(crate) longest_frame: usize,
+    /// Whether its thread goes before others on its core, as far as the system lets it. What they do there then waits.
+    pub(crate) goes_first: bool,
 }
 
 /// One port, and the host that lives on it.
@@ -115,7 +118,7 @@ impl Generator {
         };
         let [left, right] = setup.descriptors;
         let sides = [side(&devices[0], stations[0], left)?, side(&devices[1], stations[1], right)?];
-        Ok(Self { eal: eal.clone(), core: setup.core, sides, trial: 0 })
+        Ok(Self { eal: eal.clone(), core: setup.core, goes_first: setup.goes_first, sides, trial: 0 })
     }
 
     /// Links the `number`-th device under test, which runs, to an EAL without ports of its own for it.
@@ -186,6 +189,7 @@ impl Generator {
     ) -> Result<Outcome, String> {
         self.trial = self.trial.wrapping_add(1);
         let (eal, hertz, core, trial) = (self.eal.clone(), self.hertz(), self.core, self.trial);
+        let goes_first = self.goes_first;
         let [left, right] = &mut self.sides;
         let plans = [left.plan.clone(), right.plan.clone()];
         let [there, back] = [plans[0].as_ref(), plans[1].as_ref().filter(|_plan| load.both_ways)];
@@ -193,6 +197,10 @@ impl Generator {
         scope(|scope| {
             let thread = scope.spawn(move || {
                 core_affinity::set_for_current(CoreId { id: core });
+                if goes_first {
+                    // Who may not takes turns with the others, and what that cost is in the lapses.
+                    let _refused = rustix::process::setpriority_process(None, FIRST);
+                }
                 let _registered = eal.register_worker_thread().map_err(|error| error.to_string())?;
                 Ok(crank(&mut lanes, load, trial, hertz))
             });
@@ -248,6 +256,9 @@ impl Side {
         self.queue.transmit(&mut burst);
     }
 }
+
+/// The nicest that a thread can be to itself.
+const FIRST: i32 = -20;
 
 /// Buffers for both ports' rings, for bursts, and for what waits in caches.
 fn pool_for(setup: &Setup) -> MempoolConfig {

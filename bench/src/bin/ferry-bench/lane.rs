@@ -93,13 +93,13 @@ impl<'a> Lane<'a> {
         self.silent_at_end = now.saturating_sub(self.last_arrival.unwrap_or(begin));
     }
 
-    /// Sends what is due, at most a burst.
+    /// Sends what is due, at most a burst; how many it tried.
     #[inline]
-    fn send(&mut self, trial: u8, now: u64) {
-        let Some(plan) = self.plan else { return };
+    fn send(&mut self, trial: u8, now: u64) -> u64 {
+        let Some(plan) = self.plan else { return 0 };
         let due = self.pace.take(now, BURST as u64);
         if due == 0 {
-            return;
+            return 0;
         }
         let mut burst: Burst<Mbuf> = Burst::new();
         let cycles = cycles();
@@ -116,11 +116,12 @@ impl<'a> Lane<'a> {
         self.side.queue.transmit(&mut burst);
         self.refused += burst.len() as u64;
         self.sent += offered - burst.len() as u64;
+        offered
     }
 
     /// Takes what has come. How long it took counts if this thread was there when it came.
     #[inline]
-    fn receive(&mut self, trial: u8, times_count: bool) -> usize {
+    fn receive(&mut self, trial: u8, times_count: bool) -> u64 {
         let mut burst: Burst<Mbuf> = Burst::new();
         self.side.queue.receive(0, &mut burst);
         if burst.is_empty() {
@@ -164,8 +165,7 @@ pub(crate) fn crank(lanes: &mut [Lane<'_>; 2], load: &Load, trial: u8, hertz: u6
     }
     let ways = lanes.iter().filter(|lane| lane.plan.is_some()).count().max(1);
     let last = cycles();
-    let mut turns =
-        Turns { lapses: Lapses::default(), last, hertz, limit: hertz / LAPSE, look: hertz / LOOK, looked: last };
+    let mut turns = Turns { lapses: Lapses::default(), last, handled: 0, hertz, look: hertz / LOOK, looked: last };
     let begin = turns.last;
     for stage in &load.stages {
         let begin = turns.last;
@@ -192,8 +192,9 @@ pub(crate) fn crank(lanes: &mut [Lane<'_>; 2], load: &Load, trial: u8, hertz: u6
 struct Turns {
     lapses: Lapses,
     last: u64,
+    /// Packets that were handled then.
+    handled: u64,
     hertz: u64,
-    limit: u64,
     /// How long a link may be silent before it is looked at, and when that was done last.
     look: u64,
     looked: u64,
@@ -202,10 +203,10 @@ struct Turns {
 impl Turns {
     /// Sends, if it is still time, and takes what has come.
     #[inline]
-    fn turn(&mut self, lanes: &mut [Lane<'_>; 2], trial: u8, sends: bool) -> usize {
+    fn turn(&mut self, lanes: &mut [Lane<'_>; 2], trial: u8, sends: bool) -> u64 {
         let now = cycles();
         let away = now - self.last;
-        let was_here = away < self.limit;
+        let was_here = away < self.hertz / LAPSE + self.handled * (self.hertz / SLOWEST);
         if !was_here {
             self.lapses.note(duration(away, self.hertz));
         }
@@ -214,13 +215,14 @@ impl Turns {
             lanes.iter_mut().for_each(|lane| lane.look(now, self.look));
             self.looked = now;
         }
-        let mut arrived = 0;
+        let (mut sent, mut arrived) = (0, 0);
         for lane in lanes {
             if sends {
-                lane.send(trial, now);
+                sent += lane.send(trial, now);
             }
             arrived += lane.receive(trial, was_here);
         }
+        self.handled = sent + arrived;
         arrived
     }
 }
@@ -272,8 +274,12 @@ fn cycles_of(seconds: f64, hertz: u64) -> u64 {
     (seconds * hertz as f64) as u64
 }
 
-/// A turn that comes later than this part of a second after the one before is a lapse.
-const LAPSE: u64 = 10_000;
+/// A turn that comes later than this part of a second after the one before is a lapse, if what was handled in that does not
+/// explain it.
+const LAPSE: u64 = 40_000;
+
+/// Packets a second that the thread handles at the least, when it has its core.
+const SLOWEST: u64 = 5_000_000;
 
 /// A link that was silent for this part of a second is looked at.
 const LOOK: u64 = 10;

@@ -2,6 +2,7 @@
 
 mod churn;
 mod contestant;
+mod cores;
 mod dut;
 mod flood;
 mod forward;
@@ -43,6 +44,9 @@ enum Command {
     /// One worker that forwards until its standard input ends; for each line there, prints the packets it has received.
     #[command(hide = true)]
     Worker(worker::Options),
+    /// Keeps everybody who may run elsewhere off a core until its standard input ends.
+    #[command(hide = true)]
+    ClearCore(cores::Options),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Command::Rfc2544(options) => rfc2544::run(&options),
         Command::Churn(options) => churn::run(&options),
         Command::Worker(options) => worker::run(&options),
+        Command::ClearCore(options) => cores::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

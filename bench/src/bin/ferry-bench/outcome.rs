@@ -14,6 +14,9 @@ pub(crate) fn new_histogram() -> Histogram {
     Histogram::new_with_bounds(1, LONGEST_CYCLES, 3).expect("the bounds are in order, and 3 digits are allowed")
 }
 
+/// The part of a load that the generator may fail to offer before it counts as lost.
+const LARGEST_SHORTFALL: f64 = 0.01;
+
 /// About a minute.
 const LONGEST_CYCLES: u64 = 1 << 38;
 
@@ -120,6 +123,11 @@ impl Outcome {
         share(self.forgone(), self.offered() + self.forgone())
     }
 
+    /// Whether so much was not offered that the load was another than the one asked for.
+    pub(crate) fn falls_short(&self) -> bool {
+        self.shortfall() > LARGEST_SHORTFALL
+    }
+
     /// Packets a second that came out.
     #[expect(clippy::cast_precision_loss, reason = "packets of a trial are far below 2^52")]
     pub(crate) fn received_a_second(&self) -> f64 {
@@ -135,6 +143,18 @@ impl Outcome {
     /// The longest time in which nothing of some stream came out.
     pub(crate) fn longest_silence(&self) -> Duration {
         self.streams.iter().map(|stream| stream.longest_silence).max().unwrap_or_default()
+    }
+
+    /// The longest time in which nothing came out, of the stream that was silent least.
+    pub(crate) fn silence_of_all(&self) -> Duration {
+        self.streams.iter().map(|stream| stream.longest_silence).min().unwrap_or_default()
+    }
+
+    /// With the times that packets of another took among its own.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.latency.add(&other.latency).expect("both have the same bounds");
+        self
     }
 
     /// How long packets took.

@@ -37,9 +37,19 @@ impl Options {
         !self.one_way
     }
 
+    /// How many ways packets go.
+    pub(crate) fn ways(&self) -> u32 {
+        1 + u32::from(self.both_ways())
+    }
+
+    /// Descriptors in each queue.
+    pub(crate) fn descriptors(&self) -> u16 {
+        self.descriptors
+    }
+
     /// How the ports are set up for frames of so many bytes at most.
     pub(crate) fn setup(&self, longest_frame: usize) -> Setup {
-        Setup { core: self.core, descriptors: [self.descriptors; 2], longest_frame }
+        Setup { core: self.core, descriptors: [self.descriptors; 2], longest_frame, goes_first: true }
     }
 
     /// Where the routers are, as far as it was said.

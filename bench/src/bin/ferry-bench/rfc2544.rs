@@ -6,14 +6,16 @@
 
 mod measure;
 mod report;
+mod target;
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use dpdk::{Device, Eal, EalConfig};
 
-use self::measure::Target;
 pub(crate) use self::measure::loss_ratio;
+use self::target::{Machine, Target};
+use crate::cores::{self, Cleared};
 use crate::dut::{Dut, Kind};
 use crate::generate::{number, seconds};
 use crate::generator::Generator;
@@ -54,6 +56,12 @@ pub(crate) struct Options {
     /// The core that each device under test forwards on.
     #[arg(long, default_value_t = 0)]
     dut_core: usize,
+    /// Keeps everybody who may run elsewhere off that core meanwhile: what others do there the device loses packets for.
+    #[arg(long)]
+    clear_core: bool,
+    /// How often a trial is made again that lost packets while the machine kept somebody from a core.
+    #[arg(long, value_name = "TIMES", default_value_t = 4)]
+    again: u32,
     /// The ferryd to start, if not the one that was built with this program.
     #[arg(long, value_name = "FILE")]
     ferryd: Option<PathBuf>,
@@ -86,6 +94,7 @@ enum Measurement {
 /// Measures, and prints tables or JSON.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let mut targets = targets(options)?;
+    let _cleared = options.clear_core.then(|| Cleared::of(options.dut_core)).transpose()?;
     let mut figures = Vec::new();
     for size in &options.sizes {
         let traffic = Traffic::new(&options.traffic, size)?;
@@ -108,19 +117,25 @@ fn targets(options: &Options) -> Result<Vec<Target>, String> {
     if !options.ports.is_empty() {
         let generator = ports::start(&options.ports, &setup)?;
         let name = options.ports.iter().map(Device::to_string).collect::<Vec<_>>().join(" to ");
-        return Ok(vec![Target { name, dut: None, generator, routers: options.generator.routers() }]);
+        let (routers, machine) = (options.generator.routers(), Machine::default());
+        return Ok(vec![Target { name, dut: None, generator, routers, machine }]);
     }
     let count = u32::try_from(options.duts.len()).unwrap_or(u32::MAX);
     let memory_mib = Generator::memory_mib(&setup).saturating_mul(count);
-    let eal = Eal::start(&EalConfig { memory_mib, ..EalConfig::default() }).map_err(|error| error.to_string())?;
+    let cpus = cores::all_but(options.dut_core);
+    let eal = Eal::start(&EalConfig { memory_mib, cpus, ..EalConfig::default() }).map_err(|error| error.to_string())?;
     let started = options.duts.iter().enumerate().map(|(place, kind)| {
         let mut dut = Dut::start(*kind, options.dut_core, options.ferryd.as_deref())?;
         let generator = Generator::linked(&eal, &dut, place, &setup)?;
         let routers = dut.routers();
         dut.pause();
-        Ok(Target { name: kind.name().to_owned(), dut: Some(dut), generator, routers })
+        let (name, machine) = (kind.name().to_owned(), Machine::default());
+        Ok(Target { name, dut: Some(dut), generator, routers, machine })
     });
-    started.collect()
+    let started = started.collect::<Result<_, String>>()?;
+    // Not before: what is started inherits where it may run.
+    cores::keep_off(options.dut_core);
+    Ok(started)
 }
 
 impl Options {

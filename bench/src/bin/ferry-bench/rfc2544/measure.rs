@@ -4,25 +4,14 @@ use std::time::Duration;
 
 use bench::mlrsearch::{Bounds, Goal, Measured, Search, Trial};
 use bench::recovery::recovery;
-use packet::ethernet::MacAddr;
 use serde::Serialize;
 
+use super::target::{Machine, Target};
 use super::{Measurement, Options};
-use crate::dut::Dut;
-use crate::generator::{Generator, Load, Stage};
+use crate::generator::{Load, Stage};
 use crate::outcome::{Outcome, Times};
 use crate::progress::Progress;
 use crate::traffic::Traffic;
-
-/// What is measured.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) name: String,
-    /// The process, if it is ours.
-    pub(super) dut: Option<Dut>,
-    pub(super) generator: Generator,
-    pub(super) routers: [Option<MacAddr>; 2],
-}
 
 /// What was measured of a target with frames of a size.
 #[derive(Debug, Serialize)]
@@ -40,6 +29,7 @@ pub(super) struct Figures {
     pub(super) back_to_back: Option<Burst>,
     pub(super) recovery: Option<Recovered>,
     pub(super) reset: Option<Reset>,
+    pub(super) machine: Machine,
     #[serde(skip)]
     pub(super) outcomes: Vec<(String, Outcome)>,
 }
@@ -102,32 +92,6 @@ pub(super) struct Reset {
     pub(super) recovered: bool,
 }
 
-impl Target {
-    /// Finds the way through it for such packets.
-    pub(super) fn open(&mut self, traffic: &Traffic, options: &Options) -> Result<(), String> {
-        let (routers, both_ways, patience) =
-            (self.routers, options.generator.both_ways(), options.generator.patience());
-        self.with(|generator, _dut| generator.open(traffic, routers, both_ways, patience))
-    }
-
-    /// Does something while it runs.
-    fn with<T>(
-        &mut self,
-        work: impl FnOnce(&mut Generator, Option<&mut Dut>) -> Result<T, String>,
-    ) -> Result<T, String> {
-        let Self { dut, generator, .. } = self;
-        match dut {
-            Some(dut) => dut.running(|dut| work(generator, Some(dut))),
-            None => work(generator, None),
-        }
-    }
-
-    fn offer(&mut self, load: &Load, what: &str) -> Result<Outcome, String> {
-        let progress = Progress::new(format!("{}: {what}", self.name), load.time());
-        self.with(|generator, _dut| generator.run(load, &progress))
-    }
-}
-
 /// All that the options ask for, of all targets, which take turns.
 pub(super) fn measure(
     targets: &mut [Target],
@@ -153,6 +117,7 @@ pub(super) fn measure(
             back_to_back: None,
             recovery: None,
             reset: None,
+            machine: Machine::default(),
             outcomes: Vec::new(),
         });
     }
@@ -179,6 +144,7 @@ pub(super) fn measure(
         if options.wants(Measurement::Reset) && target.dut.is_some() {
             figures.reset = reset(target, figures, options)?;
         }
+        figures.machine = std::mem::take(&mut target.machine);
     }
     Ok(figures)
 }
@@ -186,7 +152,7 @@ pub(super) fn measure(
 /// What the generator can offer there, whatever comes out.
 fn highest(target: &mut Target, options: &Options) -> Result<f64, String> {
     let load = Load::steady(MORE_THAN_ANYBODY_CAN, Duration::from_millis(500), options.generator.both_ways());
-    Ok(target.offer(&load, "the highest rate")?.offered_a_second())
+    Ok(target.offer_once(&load, "the highest rate")?.offered_a_second())
 }
 
 fn throughput(targets: &mut [Target], figures: &mut [Figures], options: &Options) -> Result<(), String> {
@@ -199,7 +165,7 @@ fn throughput(targets: &mut [Target], figures: &mut [Figures], options: &Options
             let Some(Trial { load, time }) = search.next() else { continue };
             is_done = false;
             let what = format!("trial {} at {:.3} Mpps", search.trials().len() + 1, load / 1e6);
-            let outcome = target.offer(&Load::steady(load, time, options.generator.both_ways()), &what)?;
+            let outcome = target.offer(load, time, options, &what)?;
             search.note(Measured { load, time, loss_ratio: loss_ratio(&outcome) });
         }
         if is_done {
@@ -221,16 +187,15 @@ fn throughput(targets: &mut [Target], figures: &mut [Figures], options: &Options
 
 /// The loss of a trial. A rate that the generator did not reach was not carried either.
 pub(crate) fn loss_ratio(outcome: &Outcome) -> f64 {
-    let shortfall = outcome.shortfall();
-    if shortfall > LARGEST_SHORTFALL { shortfall.max(outcome.loss_ratio()) } else { outcome.loss_ratio() }
+    if outcome.falls_short() { outcome.shortfall().max(outcome.loss_ratio()) } else { outcome.loss_ratio() }
 }
 
 fn latency(target: &mut Target, figures: &mut Figures, options: &Options) -> Result<(), String> {
     let Some(ndr) = figures.lossless() else { return Ok(()) };
     for percent in [10, 50, 90] {
         let rate = ndr * f64::from(percent) / 100.0;
-        let load = Load::steady(rate, Duration::from_secs_f64(10.0 * options.scale), options.generator.both_ways());
-        let outcome = target.offer(&load, &format!("latency at {percent} %"))?;
+        let time = Duration::from_secs_f64(10.0 * options.scale);
+        let outcome = target.offer(rate, time, options, &format!("latency at {percent} %"))?;
         figures.latency.push(AtLoad {
             percent,
             rate,
@@ -247,8 +212,8 @@ fn latency(target: &mut Target, figures: &mut Figures, options: &Options) -> Res
 fn loss(target: &mut Target, figures: &mut Figures, options: &Options) -> Result<(), String> {
     for percent in (10..=100).rev().step_by(10) {
         let rate = figures.most * f64::from(percent) / 100.0;
-        let load = Load::steady(rate, Duration::from_secs_f64(options.scale), options.generator.both_ways());
-        let outcome = target.offer(&load, &format!("loss at {percent} %"))?;
+        let time = Duration::from_secs_f64(options.scale);
+        let outcome = target.offer(rate, time, options, &format!("loss at {percent} %"))?;
         figures.loss.push(LossAt { percent, rate, loss_ratio: outcome.loss_ratio() });
         if figures.loss.iter().rev().take(2).filter(|at| at.loss_ratio <= 0.0).count() == 2 {
             break;
@@ -265,8 +230,8 @@ fn back_to_back(target: &mut Target, rate: f64, options: &Options) -> Result<Bur
         let (mut carried, mut lost) = (0.0, 2.0 * options.scale);
         while lost - carried > (lost * 0.01_f64).max(32.0 / rate) {
             let seconds = if carried > 0.0 { f64::midpoint(carried, lost) } else { lost / 4.0 };
-            let load = Load::steady(rate, Duration::from_secs_f64(seconds), options.generator.both_ways());
-            let outcome = target.offer(&load, &format!("burst {} of {:.0} packets", repetition + 1, rate * seconds))?;
+            let what = format!("burst {} of {:.0} packets", repetition + 1, rate * seconds);
+            let outcome = target.offer(rate, Duration::from_secs_f64(seconds), options, &what)?;
             if outcome.lost() == 0 { carried = seconds } else { lost = seconds }
         }
         sum += carried * rate;
@@ -281,7 +246,8 @@ fn recover(target: &mut Target, figures: &Figures, options: &Options) -> Result<
         Stage { rate: overload, time: Duration::from_secs_f64(options.overload) },
         Stage { rate: then, time: Duration::from_secs_f64(options.overload.min(5.0)) },
     ];
-    let outcome = target.offer(&Load { stages, both_ways: options.generator.both_ways() }, "recovery from too much")?;
+    let load = Load { stages, both_ways: options.generator.both_ways() };
+    let outcome = target.offer_once(&load, "recovery from too much")?;
     let rate = then / if options.generator.both_ways() { 2.0 } else { 1.0 };
     let recovered = outcome.streams.iter().map(|stream| recovery(stream.stage_starts[1], rate, stream.last_lost()));
     let milliseconds = recovered.max().unwrap_or_default().as_secs_f64() * 1e3;
@@ -317,6 +283,3 @@ impl Figures {
 
 /// In packets a second.
 const MORE_THAN_ANYBODY_CAN: f64 = 100e6;
-
-/// The part of a load that the generator may fail to offer before it counts as lost.
-const LARGEST_SHORTFALL: f64 = 0.01;

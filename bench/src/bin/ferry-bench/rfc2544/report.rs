@@ -5,10 +5,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::measure::{Figures, Rate};
+use super::target::Machine;
 use crate::picture;
 
 /// Prints tables, or JSON.
 pub(super) fn print(figures: &[Figures], json: bool) -> io::Result<()> {
+    let all = figures;
     let mut out = io::stdout().lock();
     if json {
         return writeln!(out, "{}", serde_json::to_string_pretty(figures).map_err(io::Error::other)?);
@@ -57,7 +59,10 @@ pub(super) fn print(figures: &[Figures], json: bool) -> io::Result<()> {
             }
         }
     }
-    for Figures { target, size, loss, back_to_back, recovery, reset, .. } in figures {
+    for figures in figures {
+        compare(&mut out, figures, all)?;
+    }
+    for Figures { target, size, loss, back_to_back, recovery, reset, machine, .. } in figures {
         if !loss.is_empty() {
             let steps = loss.iter().map(|at| format!("{} %: {:.4} %", at.percent, at.loss_ratio * 100.0));
             let steps: Vec<_> = steps.collect();
@@ -90,8 +95,44 @@ pub(super) fn print(figures: &[Figures], json: bool) -> io::Result<()> {
                 reset.milliseconds
             )?;
         }
+        say_what_the_machine_did(&mut out, target, size, machine)?;
     }
     Ok(())
+}
+
+/// One device beside the yardstick, `dpdk-testpmd` in mac mode, if that was measured with the same frames.
+fn compare(out: &mut impl Write, figures: &Figures, all: &[Figures]) -> io::Result<()> {
+    let yardstick = all.iter().find(|other| other.target == "testpmd" && other.size == figures.size);
+    let Some(yardstick) = yardstick.filter(|yardstick| yardstick.target != figures.target) else { return Ok(()) };
+    let rate = |part: fn(&Figures) -> Option<Rate>| {
+        let lower = |figures| part(figures).and_then(|rate| rate.lower);
+        lower(figures)
+            .zip(lower(yardstick))
+            .map_or_else(|| "-".to_owned(), |(ours, theirs)| format!("{:.2}", ours / theirs))
+    };
+    write!(out, "{}, {} bytes: of what testpmd carries, ", figures.target, figures.size)?;
+    write!(out, "{} without loss, {} with 0.5 % lost", rate(|figures| figures.ndr), rate(|figures| figures.pdr))?;
+    for (ours, theirs) in figures.latency.iter().zip(&yardstick.latency) {
+        let (percent, ratio) = (ours.percent, ours.times.p99_us / theirs.times.p99_us);
+        write!(out, "; {ratio:.2} times its latency at {percent} % of NDR (99 %)")?;
+    }
+    writeln!(out)
+}
+
+/// How far the figures can be believed.
+fn say_what_the_machine_did(out: &mut impl Write, target: &str, size: &str, machine: &Machine) -> io::Result<()> {
+    let percent = |seconds: f64| 100.0 * seconds / machine.seconds.max(1e-9);
+    writeln!(
+        out,
+        "{target}, {size} bytes: of {} trials {} were made again and {} are doubtful, since the machine may have lost the \
+         packets; others had its core for {:.2} % of the time, nobody for {:.2} %; the generator was away for {:.2} %",
+        machine.trials,
+        machine.made_again,
+        machine.doubtful,
+        percent(machine.device_preempted_seconds),
+        percent(machine.device_stolen_seconds),
+        percent(machine.generator_away_seconds)
+    )
 }
 
 /// The bounds of a rate, in millions.
