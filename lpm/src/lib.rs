@@ -28,6 +28,12 @@ mod family;
 mod fib;
 mod file;
 mod generations;
+#[cfg(test)]
+#[path = "generations/model.rs"]
+mod generations_model;
+#[cfg(test)]
+#[path = "generations/tests.rs"]
+mod generations_tests;
 mod prefix;
 mod range;
 mod rib;

@@ -1,7 +1,4 @@
-//! The shared pointer that snapshots are counted with: the standard one, or loom's when its model checker looks on.
+//! The shared pointer that snapshots are counted with. `generations` asks for it as `super::sync`, so that its model can have
+//! the same file made of loom's.
 
-#[cfg(not(loom))]
 pub(crate) use std::sync::Arc;
-
-#[cfg(loom)]
-pub(crate) use loom::sync::Arc;
