@@ -17,7 +17,9 @@
 //!
 //! A lookup checks nothing, so a file is checked before it becomes a table: the checksum says that it is what was written,
 //! and a walk over everything a lookup could reach says that it stays in bounds and comes to an end, whoever wrote it.
-//! The bytes are read into memory of our own and not mapped: a mapped file could change after it was checked.
+//! The bytes are read into memory of our own and not mapped. A mapped file could change after it was checked, by anybody who
+//! may write it, and lookups without checks of bounds would then read anywhere: no argument for such an `unsafe` is true.
+//! There is little to gain, too: the checksum reads every byte all the same, and a copy of a full table takes a millisecond.
 
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
