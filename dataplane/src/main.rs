@@ -3,6 +3,7 @@
 mod carrier;
 mod cores;
 mod end;
+mod keep;
 mod pools;
 mod ports;
 mod queues;
@@ -25,6 +26,7 @@ use control::{Control, Kernel, Setup, Timestamp};
 use tracing::{error, info};
 
 use crate::end::End;
+use crate::keep::Shelf;
 use crate::pools::frame_room;
 use crate::ports::{Ports, Started, start_eal};
 use crate::taps::{TapError, Taps};
@@ -111,6 +113,8 @@ fn run(path: &Path) -> Result<(), StartError> {
         control.listen_to_daemon(feed);
         listener
     });
+    let kept = config.fpm().and_then(|fpm| fpm.snapshot.as_deref());
+    let shelf = kept.map(|path| Shelf::open(path, &mut control)).transpose().map_err(StartError::Thread)?;
     control.set_wall_clock(Box::new(|_now| UNIX_EPOCH.elapsed().unwrap_or_default()));
     let alarm = end.alarm();
     let control = ControlThread::spawn(control, links, requests, epoch, alarm.clone()).map_err(StartError::Thread)?;
@@ -123,10 +127,15 @@ fn run(path: &Path) -> Result<(), StartError> {
         None => error!("stopping, because a thread has panicked"),
     }
     server.stop();
-    let control = control.stop().ok_or_else(|| StartError::Panicked { thread: "the control thread".to_owned() });
+    let control = control.stop().map(|mut control| {
+        // Workers go on meanwhile.
+        control.save_daemon_s_routes();
+        control
+    });
     let workers = workers.stop();
+    shelf.into_iter().for_each(Shelf::close);
     info!("{}", Summary(&Totals::of_all(&counters)));
-    control.and(workers)
+    control.map_or_else(|| Err(StartError::Panicked { thread: "the control thread".to_owned() }), |_| workers)
 }
 
 /// Requests that may wait for the control thread; whoever asks more waits to be heard.

@@ -74,6 +74,12 @@ impl Speaker {
         }
     }
 
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let numbers = [0, 2, 11, 12, 42].into_iter().chain(186..=198);
+        numbers.map(Self::of_number).find(|speaker| speaker.name() == name)
+    }
+
     /// Its name wherever it is shown.
     pub const fn name(self) -> &'static str {
         match self {
@@ -188,7 +194,9 @@ mod tests {
             let protocol = Protocol::Daemon(speaker);
             assert_eq!(serde_json::to_value(protocol).unwrap(), speaker.name());
             assert_eq!(serde_json::from_value::<Protocol>(speaker.name().into()).unwrap(), protocol);
+            assert_eq!(Speaker::named(speaker.name()), Some(speaker));
         }
+        assert_eq!(Speaker::named("static"), None);
         assert_eq!(serde_json::to_value(Protocol::Static).unwrap(), "static");
         assert_eq!(serde_json::from_value::<Protocol>("connected".into()).unwrap(), Protocol::Connected);
     }

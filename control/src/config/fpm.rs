@@ -7,6 +7,8 @@
 //! quiet_seconds = 30              # a daemon that came back and says nothing for so long has told all its routes
 //! sweep_seconds = 120             # at the latest it has after so long; those it has not told again are swept
 //! hold_seconds = 600              # how long routes stay when it does not come back; default: for ever
+//! snapshot = "/var/lib/ferry/fpm"   # a file that keeps its routes, so that ferryd starts with them; default: none
+//! snapshot_seconds = 60           # how often it is written, if something has changed; and when ferryd ends
 //!
 //! [[fpm.table]]                   # optional: the main table's routes are always taken, into table 0 unless said here
 //! table = 1000                    # the daemon's number, as of a VRF
@@ -44,12 +46,16 @@ pub(super) fn read_fpm(fpm: &mut Section<'_, '_>) -> FpmDraft {
     let netns = fpm.optional("netns", tap::netns).map(Spanned::into_inner);
     let mut seconds = |key| fpm.optional(key, period).map(Spanned::into_inner);
     let (quiet, sweep, hold) = (seconds("quiet_seconds"), seconds("sweep_seconds"), seconds("hold_seconds"));
+    let save_every = seconds("snapshot_seconds");
+    let snapshot = fpm.optional("snapshot", value::absolute_path).map(Spanned::into_inner);
     let settings = Settings {
         listen: listen.unwrap_or(defaults.listen),
         netns,
         quiet: quiet.unwrap_or(defaults.quiet),
         sweep: sweep.unwrap_or(defaults.sweep),
         hold,
+        snapshot,
+        save_every: save_every.unwrap_or(defaults.save_every),
         ..defaults
     };
     let tables = fpm.tables("table", |table| {
@@ -137,6 +143,7 @@ mod tests {
     fn times_tables_and_interfaces_are_the_file_s() {
         let said = settings(
             "[fpm]\nlisten = \"[::1]:2621\"\nnetns = \"bgp\"\nquiet_seconds = 5\nsweep_seconds = 60\nhold_seconds = 600\n\
+             snapshot = \"/var/lib/ferry/fpm\"\nsnapshot_seconds = 30\n\
              [[fpm.table]]\ntable = 1000\nfib = 1\n[[fpm.table]]\ntable = 254\nfib = 2\n\
              [[fpm.interface]]\nindex = 3\nport = \"left\"\n",
         );
@@ -146,6 +153,8 @@ mod tests {
             quiet: Duration::from_secs(5),
             sweep: Duration::from_secs(60),
             hold: Some(Duration::from_secs(600)),
+            snapshot: Some("/var/lib/ferry/fpm".into()),
+            save_every: Duration::from_secs(30),
             tables: vec![(1000, 1), (254, 2)],
             interfaces: vec![(3, PortId(0))],
         };
@@ -162,6 +171,7 @@ mod tests {
                 "7:1 `[fpm]` has no key `hold`",
             ]
         );
+        assert_eq!(mistakes("[fpm]\nsnapshot = \"fpm\"\n"), ["5:12 `fpm` is not the absolute path of a file"]);
         let twice = "[[fpm.table]]\ntable = 10\nfib = 1\n[[fpm.table]]\ntable = 10\nfib = 2\n";
         assert_eq!(mistakes(twice), ["8:9 the table 10 is there a second time"]);
         let fibs = "[routing]\nfibs = 2\n[[fpm.table]]\ntable = 10\nfib = 2\n";

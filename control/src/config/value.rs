@@ -215,6 +215,16 @@ pub(super) fn socket_path(value: &Value<'_>) -> Result<PathBuf, Mistake> {
     Ok(PathBuf::from(given))
 }
 
+pub(super) fn absolute_path(value: &Value<'_>) -> Result<PathBuf, Mistake> {
+    let given = text(value)?;
+    if !given.starts_with('/') || given.contains('\0') || given.ends_with('/') {
+        let message = format!("`{given}` is not the absolute path of a file");
+        return Err(Mistake::new(value.span(), message, "here")
+            .help("begin it with `/`: which file it is does not depend on where ferryd is started"));
+    }
+    Ok(PathBuf::from(given))
+}
+
 /// One of these words, each with what it means; `what` begins the sentence that lists them.
 pub(super) fn one_of<T: Copy>(value: &Value<'_>, what: &str, words: &[(&str, T)]) -> Result<T, Mistake> {
     let given = text(value)?;

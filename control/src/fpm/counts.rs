@@ -75,6 +75,10 @@ pub(crate) struct Counts {
     pub(super) removed: u64,
     /// Networks whose route was taken away because the daemon had not told it again.
     pub(super) swept: u64,
+    /// Networks that had their route from a file when ferryd started.
+    pub(super) restored: u64,
+    /// Files of routes that were made.
+    pub(super) saves: u64,
     refused: [u64; Refused::ALL.len()],
 }
 
@@ -83,9 +87,27 @@ impl Counts {
         self.refused[reason as usize] += 1;
     }
 
+    /// Changes of what routes there are.
+    pub(super) fn changes(&self) -> u64 {
+        self.added + self.changed + self.removed + self.swept
+    }
+
     /// Each with its name.
     pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let Self { routes, withdrawals, next_hops, others, added, changed, unchanged, removed, swept, refused } = *self;
+        let Self {
+            routes,
+            withdrawals,
+            next_hops,
+            others,
+            added,
+            changed,
+            unchanged,
+            removed,
+            swept,
+            restored,
+            saves,
+            refused,
+        } = *self;
         let named = [
             ("routes", routes),
             ("withdrawals", withdrawals),
@@ -96,6 +118,8 @@ impl Counts {
             ("unchanged", unchanged),
             ("removed", removed),
             ("swept", swept),
+            ("restored", restored),
+            ("saves", saves),
         ];
         named.into_iter().chain(Refused::ALL.map(Refused::name).into_iter().zip(refused))
     }

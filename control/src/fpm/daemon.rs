@@ -13,11 +13,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use boundary::PortId;
 use control_api::{Fpm, FpmState, Network, Speaker};
 
 use super::counts::Counts;
+use super::saved::Keeping;
 use super::{Feed, NextHopSaid, Settings};
 use crate::rib::Way;
 use crate::route::Learnt;
@@ -46,6 +48,7 @@ pub(crate) struct Daemon {
     stale: usize,
     pub(super) sweep: Option<Sweep>,
     pub(super) counts: Counts,
+    pub(super) keeping: Keeping,
     /// Where the route leads that is being looked at; kept for its memory.
     pub(super) ways: Vec<(Way, u32)>,
 }
@@ -77,6 +80,7 @@ impl Daemon {
             stale: 0,
             sweep: None,
             counts: Counts::default(),
+            keeping: Keeping::default(),
             ways: Vec::new(),
         }
     }
@@ -117,6 +121,11 @@ impl Daemon {
             FpmState::Lost if hold.is_some_and(|hold| now.since(self.since) >= hold) => self.sweep_stale(),
             FpmState::Waiting | FpmState::Replaying | FpmState::Settled | FpmState::Lost => {}
         }
+    }
+
+    /// So much time lies between two files of its routes.
+    pub(super) fn save_every(&self) -> Duration {
+        self.settings.save_every
     }
 
     fn sweep_stale(&mut self) {
@@ -201,6 +210,7 @@ impl Daemon {
     /// How it is, as people are shown it.
     pub(super) fn shown(&self, now: Timestamp) -> Fpm {
         let known = self.networks.iter().filter(|(_, networks)| **networks > 0);
+        let failed = [("saves_failed", self.keeping.failed())];
         Fpm {
             listen: self.settings.listen,
             state: self.state,
@@ -212,7 +222,7 @@ impl Daemon {
             stale: self.stale,
             protocols: known.map(|(speaker, networks)| (speaker.name().to_owned(), *networks)).collect(),
             next_hops: self.next_hops.len(),
-            counts: self.counts.named().map(|(name, count)| (name.to_owned(), count)).collect(),
+            counts: self.counts.named().chain(failed).map(|(name, count)| (name.to_owned(), count)).collect(),
         }
     }
 

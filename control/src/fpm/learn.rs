@@ -1,5 +1,6 @@
 //! From what the daemon says to routes in the tables.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use boundary::{Group, PortId};
@@ -51,7 +52,7 @@ impl Control {
         }
     }
 
-    /// Sweeps what is stale when it is time to, one step at each call.
+    /// Sweeps what is stale and saves what has changed when it is time to, one step at each call.
     pub(crate) fn run_daemon(&mut self, now: Timestamp) {
         let Some(daemon) = &mut self.daemon else { return };
         daemon.look(now);
@@ -61,6 +62,7 @@ impl Control {
                 daemon.sweep = rest;
             }
         }
+        self.run_keeping(now);
     }
 
     pub(crate) fn shown_daemon(&self, now: Timestamp) -> Result<Fpm, ApiError> {
@@ -146,7 +148,7 @@ impl Control {
     }
 
     /// Puts a route that leads these ways into its table, unless it is there as it is.
-    fn install(&mut self, fib: u16, said: &RouteSaid, ways: &[(Way, u32)]) {
+    pub(super) fn install(&mut self, fib: u16, said: &RouteSaid, ways: &[(Way, u32)]) {
         let next_hop = if let Leads::NextHop(id) = said.leads { id } else { 0 };
         let learnt = Learnt { speaker: said.speaker, session: self.daemon_mut().session, next_hop };
         let there = self.routes.paths(fib, said.to, Protocol::Daemon).map(|paths| paths.entries());
@@ -281,8 +283,17 @@ impl Control {
         if leg.is_encapsulated {
             return Err(Refused::Encapsulation);
         }
-        let port = self.port_of_interface(leg.interface);
-        match (leg.gateway, port) {
+        self.way_through(to, leg.gateway, self.port_of_interface(leg.interface))
+    }
+
+    /// The way by a gateway, if one is said, on a port, if that is.
+    pub(super) fn way_through(
+        &self,
+        to: Network,
+        gateway: Option<IpAddr>,
+        port: Option<PortId>,
+    ) -> Result<Way, Refused> {
+        match (gateway, port) {
             (None, Some(port)) => Ok(Way::Link(port)),
             (None, None) => Err(Refused::Interface),
             // IPv4 by an IPv6 neighbour (RFC 8950) is forwarded like anything by it; the other way round nobody wants.
@@ -310,7 +321,7 @@ impl Control {
     }
 
     /// Only what has heard of the daemon comes here.
-    fn daemon_mut(&mut self) -> &mut Daemon {
+    pub(super) fn daemon_mut(&mut self) -> &mut Daemon {
         self.daemon.as_mut().expect("somebody listens to it")
     }
 }
@@ -336,5 +347,5 @@ fn nobody_listens() -> ApiError {
         .with_hint("add a section [fpm] to the configuration, and start ferryd anew")
 }
 
-/// So many routes are looked at by a sweep at once.
-const STEP: usize = 1024;
+/// So many routes are looked at at once, to sweep them or to save them.
+pub(super) const STEP: usize = 1024;

@@ -13,6 +13,8 @@
 //! enough ([`Settings`]). What it has not told again by then is swept, about a thousand routes at a time. So a daemon that is
 //! killed and started again costs no packet.
 //!
+//! Where the configuration names a file for it, the routes outlive ferryd as well (`saved.rs`).
+//!
 //! **Whose route counts.** What follows from a port's address comes first, then what is worth most: a person's static route
 //! is worth 8, OSPF's 32, BGP's 48 ([`Speaker::priority`](control_api::Speaker::priority)), so that a static route comes
 //! before a daemon's, or with `priority 60` stands in for it when it goes.
@@ -29,10 +31,12 @@ mod daemon;
 mod learn;
 mod listener;
 mod message;
+mod saved;
 #[cfg(test)]
 mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use boundary::PortId;
@@ -42,6 +46,7 @@ pub use counts::Refused;
 pub(crate) use daemon::Daemon;
 pub use listener::{Listener, ListenerError};
 pub use message::{Leads, Leg, NextHopSaid, RouteSaid, Said, Unreadable, read};
+pub use saved::{Keeper, Piece, Restored, SavedError};
 
 /// How a routing daemon is listened to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +61,10 @@ pub struct Settings {
     pub sweep: Duration,
     /// For how long its routes stay when it does not come back; for ever, if that is not said.
     pub hold: Option<Duration>,
+    /// The file that its routes are kept in while ferryd does not run, if they are.
+    pub snapshot: Option<PathBuf>,
+    /// How long after the last time it is written again, if something has changed.
+    pub save_every: Duration,
     /// The daemon's tables whose routes are taken, and the number of the table each is here.
     pub tables: Vec<(u32, u16)>,
     /// The kernel's numbers of interfaces, and the port each is on, beside those that ports have themselves.
@@ -70,6 +79,8 @@ impl Default for Settings {
             quiet: Duration::from_secs(30),
             sweep: Duration::from_secs(120),
             hold: None,
+            snapshot: None,
+            save_every: Duration::from_secs(60),
             tables: vec![(MAIN_OF_LINUX, 0)],
             interfaces: Vec::new(),
         }

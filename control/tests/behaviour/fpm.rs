@@ -22,7 +22,7 @@ use crate::scene::{ALICE, GATEWAY, Host, ON_LEFT, ON_RIGHT, Scene, ip, port, set
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50_000);
 
 /// A router whose gateways are known, with a daemon that has come.
-fn scene() -> Scene {
+pub(crate) fn scene() -> Scene {
     let mut scene = Scene::with(Setup { fpm: Some(settings()), ..setup() });
     scene.introduce(ALICE);
     scene.introduce(GATEWAY);
@@ -30,7 +30,7 @@ fn scene() -> Scene {
     scene
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         quiet: Duration::from_secs(10),
         sweep: Duration::from_secs(60),
@@ -40,46 +40,46 @@ fn settings() -> Settings {
     }
 }
 
-fn via(gateway: &str, interface: u32) -> Leg {
+pub(crate) fn via(gateway: &str, interface: u32) -> Leg {
     Leg { gateway: Some(ip(gateway)), interface, weight: 1, is_encapsulated: false }
 }
 
-fn told(to: &str, leads: Leads) -> RouteSaid {
+pub(crate) fn told(to: &str, leads: Leads) -> RouteSaid {
     RouteSaid { table: MAIN_OF_LINUX, to: to.parse().unwrap(), speaker: Speaker::Bgp, leads, mtu: None, source: None }
 }
 
-fn bgp(to: &str, gateway: &str) -> Said {
+pub(crate) fn bgp(to: &str, gateway: &str) -> Said {
     Said::Route(told(to, Leads::By(via(gateway, 0))))
 }
 
 impl Scene {
     /// Hears of the daemon, and shows workers what came of it.
-    fn hear(&mut self, heard: Heard) {
+    pub(crate) fn hear(&mut self, heard: Heard) {
         self.control.hear(heard, self.now);
         self.control.publish();
     }
 
-    fn says(&mut self, said: impl IntoIterator<Item = Said>) {
+    pub(crate) fn says(&mut self, said: impl IntoIterator<Item = Said>) {
         self.hear(Heard::Said(said.into_iter().collect()));
     }
 
-    fn goes(&mut self) {
+    pub(crate) fn goes(&mut self) {
         self.hear(Heard::Left("it hung up".to_owned()));
     }
 
-    fn fpm(&mut self) -> Fpm {
+    pub(crate) fn fpm(&mut self) -> Fpm {
         match self.ask(Request::FpmShow) {
             Ok(Reply::Fpm(fpm)) => fpm,
             other => panic!("{other:?}"),
         }
     }
 
-    fn counted(&mut self, name: &str) -> u64 {
+    pub(crate) fn counted(&mut self, name: &str) -> u64 {
         self.fpm().counts[name]
     }
 
     /// The routes that a daemon knows, of a table.
-    fn daemon_s(&mut self, fib: u16) -> Vec<Route> {
+    pub(crate) fn daemon_s(&mut self, fib: u16) -> Vec<Route> {
         let filter = RouteFilter { fib, ..RouteFilter::default() };
         let Ok(Reply::Routes(mut routes)) = self.ask(Request::RouteShow { filter }) else { panic!("they are shown") };
         routes.retain(|route| matches!(route.protocol, Protocol::Daemon(_)));

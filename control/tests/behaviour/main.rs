@@ -13,6 +13,7 @@ mod queues;
 mod requests;
 mod routers;
 mod routes;
+mod saved;
 mod scene;
 mod static_neighbours;
 mod taps;
