@@ -154,10 +154,11 @@ pub enum HeaderError {
 #[inline]
 pub fn decrement_ttl(header: &mut [u8; MIN_HEADER_LEN]) {
     header[8] = header[8].wrapping_sub(1);
-    // Equation 3 of RFC 1624, where the word that changed is 0x0100 less: its old complement and itself are 0xfeff together,
-    // whatever it was.
-    let (sum, carry) = (!u16::from_be_bytes([header[10], header[11]])).overflowing_add(0xfeff);
-    header[10..12].copy_from_slice(&(!(sum + u16::from(carry))).to_be_bytes());
+    // Equation 3 of RFC 1624, where the word that changed is 0x0100 less whatever it was: so the checksum is 0x0100 more, in
+    // ones' complement, of whose two zeros it says the one without bits. That is so in either order of bytes (RFC 1071).
+    let sum = u32::from(u16::from_ne_bytes([header[10], header[11]])) + u32::from(u16::from_ne_bytes([1, 0]));
+    let [low, high, ..] = (sum + u32::from(sum >= 0xffff)).to_le_bytes();
+    header[10..12].copy_from_slice(&u16::from_le_bytes([low, high]).to_ne_bytes());
 }
 
 /// A header to build: no options, not a fragment unless it says so.
