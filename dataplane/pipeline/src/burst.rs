@@ -6,76 +6,93 @@
 //! ```
 //!
 //! Each pass is one short loop over arrays, so that the cache misses of the tables overlap where the destinations are looked
-//! up, and nothing but the frame's place and four facts about its packet is carried from one pass to the next. A family that
+//! up, and nothing but the frame's place and its packet's destination is carried from one pass to the next. A family that
 //! the burst has no packet of costs nothing. A property test holds it to the plain meaning.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use arrayvec::ArrayVec;
 use boundary::{DropReason, ForwardingState, PortId, Verdict};
 use lpm::{Fib, NextHopId};
-use packet::ipv4::decrement_ttl;
-use packet::ipv6::decrement_hop_limit;
 
-use crate::classify::{Class, Transit};
+use crate::classify::Class;
 use crate::forward::{class_of, send_on};
 use crate::plain::Plain;
 use crate::port::{BURST, Frame};
+use crate::transit::{Header, Ipv4Header, Ipv6Header};
 
-/// Decides the fates of frames that came in through `ingress`, and rewrites in place what is to be sent. Leaves one verdict
-/// for each, in their order, in `verdicts`.
+/// Decides the fates of frames that came in through `ingress`, and rewrites in place what is to be sent. Returns one verdict
+/// for each, in their order.
 ///
 /// # Panics
 ///
 /// When there are more than [`BURST`].
 #[inline]
-pub fn forward_burst<F: Frame>(
+pub fn forward_burst<'p, F: Frame>(
     state: &ForwardingState,
     ingress: PortId,
     burst: &mut [F],
-    verdicts: &mut ArrayVec<Verdict, BURST>,
-) {
-    forward_burst_by(&mut StateTables, state, ingress, burst, verdicts);
+    passes: &'p mut Passes,
+) -> &'p [Verdict] {
+    forward_burst_by(&mut StateTables, state, ingress, burst, passes)
 }
 
 /// [`forward_burst`] with destinations looked up elsewhere: what other tables cost in this place is measured so.
-pub fn forward_burst_by<F: Frame>(
+pub fn forward_burst_by<'p, F: Frame>(
     lookup: &mut impl Lookup,
     state: &ForwardingState,
     ingress: PortId,
     burst: &mut [F],
-    verdicts: &mut ArrayVec<Verdict, BURST>,
-) {
-    let mut ipv4 = Waiting::of(Ipv4Addr::UNSPECIFIED);
-    let mut ipv6 = Waiting::of(Ipv6Addr::UNSPECIFIED);
+    passes: &'p mut Passes,
+) -> &'p [Verdict] {
+    let Passes { ipv4, ipv6, next_hops, verdicts } = passes;
     // Beside what they count, and not in it: so they stay in registers, and no packet waits for the one before.
     let (mut ipv4_len, mut ipv6_len) = (0, 0);
     let plain = Plain::at(state.port(ingress));
-    *verdicts = [UNDECIDED; BURST].into();
-    verdicts.truncate(burst.len());
     for (place, frame) in (0..).zip(burst.iter()) {
         let bytes = frame.bytes();
-        if let Some(seen) = plain.ipv4(bytes) {
-            ipv4.put(&mut ipv4_len, place, seen.destination, seen.transit());
-        } else if let Some(seen) = plain.ipv6(bytes) {
-            ipv6.put(&mut ipv6_len, place, seen.destination, seen.transit());
+        if let Some(destination) = plain.ipv4(bytes) {
+            ipv4.put(&mut ipv4_len, place, destination);
+        } else if let Some(destination) = plain.ipv6(bytes) {
+            ipv6.put(&mut ipv6_len, place, destination);
         } else {
             match by_the_rules(state, ingress, frame) {
-                Class::Ipv4(destination, transit) => ipv4.put(&mut ipv4_len, place, destination, transit),
-                Class::Ipv6(destination, transit) => ipv6.put(&mut ipv6_len, place, destination, transit),
+                Class::Ipv4(destination) => ipv4.put(&mut ipv4_len, place, destination),
+                Class::Ipv6(destination) => ipv6.put(&mut ipv6_len, place, destination),
                 Class::Decided(verdict) => verdicts[usize::from(place)] = verdict,
             }
         }
     }
     let (table_ipv4, table_ipv6) = state.tables(ingress);
-    let mut hops = [None; BURST];
     if ipv4_len > 0 {
-        lookup.ipv4(table_ipv4, &ipv4.destinations[..ipv4_len], &mut hops);
-        send_all(state, burst, &ipv4.packets[..ipv4_len], &hops, verdicts, decrement_ttl);
+        lookup.ipv4(table_ipv4, &ipv4.destinations[..ipv4_len], next_hops);
+        send_all::<_, Ipv4Header>(state, burst, &ipv4.places[..ipv4_len], next_hops, verdicts);
     }
     if ipv6_len > 0 {
-        lookup.ipv6(table_ipv6, &ipv6.destinations[..ipv6_len], &mut hops);
-        send_all(state, burst, &ipv6.packets[..ipv6_len], &hops, verdicts, decrement_hop_limit);
+        lookup.ipv6(table_ipv6, &ipv6.destinations[..ipv6_len], next_hops);
+        send_all::<_, Ipv6Header>(state, burst, &ipv6.places[..ipv6_len], next_hops, verdicts);
+    }
+    &verdicts[..burst.len()]
+}
+
+/// What the passes over a burst hand each other. Who forwards has it from the start: to clear it for every burst would take
+/// more than some of the passes do.
+#[derive(Debug)]
+pub struct Passes {
+    ipv4: Waiting<Ipv4Addr>,
+    ipv6: Waiting<Ipv6Addr>,
+    next_hops: [Option<NextHopId>; BURST],
+    verdicts: [Verdict; BURST],
+}
+
+impl Default for Passes {
+    fn default() -> Self {
+        Self {
+            ipv4: Waiting { destinations: [Ipv4Addr::UNSPECIFIED; BURST], places: [0; BURST] },
+            ipv6: Waiting { destinations: [Ipv6Addr::UNSPECIFIED; BURST], places: [0; BURST] },
+            next_hops: [None; BURST],
+            // Stands where none has been yet.
+            verdicts: [Verdict::Drop(DropReason::TxFull); BURST],
+        }
     }
 }
 
@@ -108,30 +125,16 @@ impl Lookup for StateTables {
 #[derive(Debug)]
 struct Waiting<A> {
     destinations: [A; BURST],
-    packets: [Packet; BURST],
-}
-
-/// What forwarding has to know of one beside its destination.
-#[derive(Debug, Clone, Copy)]
-struct Packet {
     /// In the burst.
-    place: u8,
-    transit: Transit,
+    places: [u8; BURST],
 }
 
-impl<A: Copy> Waiting<A> {
-    /// None yet; `nowhere` stands where none is.
-    #[inline(always)]
-    fn of(nowhere: A) -> Self {
-        let transit = Transit { hops_left: 0, total_len: 0, from_link_local: false };
-        Self { destinations: [nowhere; BURST], packets: [Packet { place: 0, transit }; BURST] }
-    }
-
+impl<A> Waiting<A> {
     /// Puts one after the first `len`, which are one more from then on.
     #[inline(always)]
-    fn put(&mut self, len: &mut usize, place: u8, destination: A, transit: Transit) {
+    fn put(&mut self, len: &mut usize, place: u8, destination: A) {
         self.destinations[*len] = destination;
-        self.packets[*len] = Packet { place, transit };
+        self.places[*len] = place;
         *len += 1;
     }
 }
@@ -145,19 +148,15 @@ fn by_the_rules<F: Frame>(state: &ForwardingState, ingress: PortId, frame: &F) -
 
 /// Sends on all packets of one family, or says why not.
 #[inline]
-fn send_all<F: Frame, const HEADER_LEN: usize>(
+fn send_all<F: Frame, H: Header>(
     state: &ForwardingState,
     burst: &mut [F],
-    packets: &[Packet],
-    hops: &[Option<NextHopId>; BURST],
-    verdicts: &mut [Verdict],
-    take_hop: impl Fn(&mut [u8; HEADER_LEN]) + Copy,
+    places: &[u8],
+    next_hops: &[Option<NextHopId>; BURST],
+    verdicts: &mut [Verdict; BURST],
 ) {
-    for (Packet { place, transit }, hop) in packets.iter().zip(hops) {
+    for (place, next_hop) in places.iter().zip(next_hops) {
         let place = usize::from(*place);
-        verdicts[place] = send_on(state, &mut burst[place], *transit, *hop, take_hop);
+        verdicts[place] = send_on::<F, H>(state, &mut burst[place], *next_hop);
     }
 }
-
-/// Stands where a verdict will.
-const UNDECIDED: Verdict = Verdict::Drop(DropReason::TxFull);

@@ -15,23 +15,12 @@ use crate::{guard, local};
 /// What a frame is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Class {
-    /// An IPv4 packet whose destination decides.
-    Ipv4(Ipv4Addr, Transit),
+    /// An IPv4 packet without options whose destination decides.
+    Ipv4(Ipv4Addr),
     /// An IPv6 packet whose destination decides.
-    Ipv6(Ipv6Addr, Transit),
+    Ipv6(Ipv6Addr),
     /// Its fate needs no table.
     Decided(Verdict),
-}
-
-/// All that forwarding needs to know of a packet, but for its destination.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Transit {
-    /// Its time to live, or hop limit, as it came in.
-    pub(crate) hops_left: u8,
-    /// Header and payload, in bytes.
-    pub(crate) total_len: u32,
-    /// Whether its source is a link-local address: good for us to hear, not to carry on.
-    pub(crate) from_link_local: bool,
 }
 
 /// What `frame`, which came in through `ingress`, is.
@@ -103,8 +92,7 @@ fn ipv4(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool
     if packet.header_len() != ipv4::MIN_HEADER_LEN {
         return Class::Decided(Verdict::Punt(PuntReason::Options));
     }
-    let transit = Transit { hops_left: packet.ttl(), total_len: len_of(packet.bytes()), from_link_local: false };
-    Class::Ipv4(destination, transit)
+    Class::Ipv4(destination)
 }
 
 #[inline]
@@ -147,12 +135,7 @@ fn ipv6(state: &ForwardingState, ingress: PortId, payload: &[u8], to_group: bool
             false => drop(DropReason::LinkLocal),
         };
     }
-    let transit = Transit {
-        hops_left: packet.hop_limit(),
-        total_len: len_of(packet.bytes()),
-        from_link_local: source.is_unicast_link_local(),
-    };
-    Class::Ipv6(destination, transit)
+    Class::Ipv6(destination)
 }
 
 /// Whether no host has this address: networks 0 and 127, and class E with the limited broadcast, unless the port's policy
@@ -164,12 +147,6 @@ fn is_martian(address: Ipv4Addr, port: &PortState) -> bool {
         240.. => !port.policy.class_e || address.is_broadcast(),
         _ => false,
     }
-}
-
-/// An IP packet's length.
-#[inline]
-fn len_of(packet: &[u8]) -> u32 {
-    u32::try_from(packet.len()).expect("its header has 16 bits to tell it in")
 }
 
 /// What is for more than one: the kernel's, where it `hears` it, and otherwise not passed on for `reason`.

@@ -3,12 +3,11 @@
 use boundary::{Adjacency, DropReason, ForwardingState, NextHop, PortId, PuntReason, Verdict};
 use lpm::NextHopId;
 use packet::ethernet;
-use packet::ipv4::decrement_ttl;
-use packet::ipv6::decrement_hop_limit;
 
-use crate::classify::{Class, Transit, classify};
+use crate::classify::{Class, classify};
 use crate::local;
 use crate::port::Frame;
+use crate::transit::{Header, Ipv4Header, Ipv6Header, Transit};
 
 /// Decides the fate of one frame that came in through `ingress` and, if it is to be sent, rewrites it in place.
 ///
@@ -18,10 +17,8 @@ pub fn forward<F: Frame>(state: &ForwardingState, ingress: PortId, frame: &mut F
     let (ipv4, ipv6) = state.tables(ingress);
     match class_of(state, ingress, frame) {
         Class::Decided(verdict) => verdict,
-        Class::Ipv4(destination, transit) => send_on(state, frame, transit, ipv4.lookup(destination), decrement_ttl),
-        Class::Ipv6(destination, transit) => {
-            send_on(state, frame, transit, ipv6.lookup(destination), decrement_hop_limit)
-        }
+        Class::Ipv4(destination) => send_on::<_, Ipv4Header>(state, frame, ipv4.lookup(destination)),
+        Class::Ipv6(destination) => send_on::<_, Ipv6Header>(state, frame, ipv6.lookup(destination)),
     }
 }
 
@@ -36,54 +33,56 @@ pub(crate) fn class_of<F: Frame>(state: &ForwardingState, ingress: PortId, frame
     }
 }
 
-/// Sends a packet on to where its next hop is, or says why not. `take_hop` takes one off what its header says is left.
+/// Sends a packet on to where its next hop is, or says why not. It is one that [`classify()`] lets go on.
 #[inline(always)]
-pub(crate) fn send_on<F: Frame, const HEADER_LEN: usize>(
+pub(crate) fn send_on<F: Frame, H: Header>(
     state: &ForwardingState,
     frame: &mut F,
-    transit: Transit,
     next_hop: Option<NextHopId>,
-    take_hop: impl FnOnce(&mut [u8; HEADER_LEN]),
 ) -> Verdict {
-    let adjacency = match decide(state, frame.bytes(), transit, next_hop) {
-        Ok(adjacency) => adjacency,
-        Err(verdict) => return verdict,
-    };
-    let (ethernet, packet) = frame.bytes_mut().split_first_chunk_mut().expect("classify found an Ethernet header");
-    *ethernet = adjacency.header;
-    take_hop(packet.first_chunk_mut().expect("classify found an IP header"));
-    trim(frame, transit.total_len as usize);
-    Verdict::Transmit(adjacency.port)
-}
-
-/// The neighbour a packet is to be sent to, or why it is not sent.
-#[inline(always)]
-fn decide<'s>(
-    state: &'s ForwardingState,
-    frame: &[u8],
-    transit: Transit,
-    next_hop: Option<NextHopId>,
-) -> Result<&'s Adjacency, Verdict> {
+    let transit = transit_of::<F, H>(frame);
     // Nearly all packets are done with here: they go to a neighbour, and nothing speaks against it.
     if let Some(id) = next_hop
         && let NextHop::Neighbour(adjacency) = state.next_hop(id)
         && transit.may_pass(adjacency)
     {
-        return Ok(adjacency);
+        return rewrite::<F, H>(frame, transit, adjacency);
     }
-    decide_in_order(state, frame, transit, next_hop)
+    send_on_by_the_rules::<F, H>(state, frame, next_hop)
 }
 
-impl Transit {
-    /// Whether none of the rules of [`decide_in_order`] keeps it from a neighbour.
-    #[inline]
-    fn may_pass(self, adjacency: &Adjacency) -> bool {
-        self.hops_left > 1 && self.total_len <= u32::from(adjacency.mtu.bytes()) && !self.from_link_local
-    }
-}
-
-/// The same, rule by rule in the order in which they are asked.
+/// The same, by the rules.
 #[inline(never)]
+fn send_on_by_the_rules<F: Frame, H: Header>(
+    state: &ForwardingState,
+    frame: &mut F,
+    next_hop: Option<NextHopId>,
+) -> Verdict {
+    let transit = transit_of::<F, H>(frame);
+    match decide_in_order(state, frame.bytes(), transit, next_hop) {
+        Ok(adjacency) => rewrite::<F, H>(frame, transit, adjacency),
+        Err(verdict) => verdict,
+    }
+}
+
+/// What the header of a packet says that forwarding asks about.
+#[inline(always)]
+fn transit_of<F: Frame, H: Header>(frame: &F) -> Transit {
+    let packet = frame.bytes().get(ethernet::HEADER_LEN..).unwrap_or_default();
+    H::at(packet).expect("classify found an IP header").transit()
+}
+
+/// Rewrites a packet in place for its neighbour.
+#[inline(always)]
+fn rewrite<F: Frame, H: Header>(frame: &mut F, transit: Transit, adjacency: &Adjacency) -> Verdict {
+    let (ethernet, packet) = frame.bytes_mut().split_first_chunk_mut().expect("classify found an Ethernet header");
+    *ethernet = adjacency.header;
+    H::at_mut(packet).expect("classify found an IP header").take_hop();
+    trim(frame, transit.total_len as usize);
+    Verdict::Transmit(adjacency.port)
+}
+
+/// The neighbour a packet is to be sent to, or why it is not sent: rule by rule, in the order in which they are asked.
 fn decide_in_order<'s>(
     state: &'s ForwardingState,
     frame: &[u8],

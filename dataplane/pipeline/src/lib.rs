@@ -24,10 +24,11 @@ mod local;
 mod memory;
 mod plain;
 mod port;
+mod transit;
 mod vlan;
 mod worker;
 
-pub use burst::{Lookup, StateTables, forward_burst, forward_burst_by};
+pub use burst::{Lookup, Passes, StateTables, forward_burst, forward_burst_by};
 pub use forward::forward;
 pub use idle::{Idleness, LONGEST_SLEEP, Rest};
 pub use memory::{MemoryFrame, MemoryPort};

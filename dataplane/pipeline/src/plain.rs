@@ -10,8 +10,6 @@ use boundary::PortState;
 use packet::ethernet::{self, HEADER_LEN};
 use packet::{ipv4, ipv6};
 
-use crate::classify::Transit;
-
 /// What is plain on a port.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plain {
@@ -37,28 +35,22 @@ impl Plain {
 
     /// Where a plain IPv4 packet goes: one without options, whose checksum is right, and which is as long as it says.
     #[inline(always)]
-    pub(crate) fn ipv4(self, frame: &[u8]) -> Option<Seen<Ipv4Addr>> {
+    pub(crate) fn ipv4(self, frame: &[u8]) -> Option<Ipv4Addr> {
         let head = frame.first_chunk::<IPV4_HEAD>()?;
         if !self.takes(head) || kind(head) & IPV4_BITS != IPV4 {
             return None;
         }
         let header = head.last_chunk::<{ ipv4::MIN_HEADER_LEN }>()?;
-        let (words, _none) = header.as_chunks::<4>();
-        // RFC 1071: the ones' complement sum of a right header is zero, and none of a header with a version is nothing but
-        // zeros: so it is one that this divides.
-        let sum: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
         let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
         let [.., s, _, _, _, a, b, c, d] = *header;
         let special = SPECIAL[usize::from(s)] | SPECIAL[usize::from(a)];
         let whole = (ipv4::MIN_HEADER_LEN..=frame.len() - HEADER_LEN).contains(&total_len);
-        let destination = Ipv4Addr::new(a, b, c, d);
-        let seen = Seen { destination, hops_left: header[8], total_len: low(total_len) };
-        (whole & sum.is_multiple_of(0xffff) & !special).then_some(seen)
+        (whole & verifies(header) & !special).then_some(Ipv4Addr::new(a, b, c, d))
     }
 
     /// Where a plain IPv6 packet goes: one between unicast addresses of more than one link, which is as long as it says.
     #[inline(always)]
-    pub(crate) fn ipv6(self, frame: &[u8]) -> Option<Seen<Ipv6Addr>> {
+    pub(crate) fn ipv6(self, frame: &[u8]) -> Option<Ipv6Addr> {
         let head = frame.first_chunk::<IPV6_HEAD>()?;
         if !self.takes(head) || kind(head) & IPV6_BITS != IPV6 {
             return None;
@@ -67,11 +59,9 @@ impl Plain {
         let total_len = ipv6::HEADER_LEN + usize::from(u16::from_be_bytes([header[4], header[5]]));
         let destination = header.last_chunk::<16>()?;
         let special = SPECIAL_V6[usize::from(header[8])] | SPECIAL_V6[usize::from(destination[0])];
-        let destination = Ipv6Addr::from_octets(*destination);
-        let seen = Seen { destination, hops_left: header[7], total_len: low(total_len) };
         // More than its header, or there must be no header to follow.
         let whole = (ipv6::HEADER_LEN + 1..=frame.len() - HEADER_LEN).contains(&total_len);
-        (whole & !special).then_some(seen)
+        (whole & !special).then_some(Ipv6Addr::from_octets(*destination))
     }
 
     #[inline(always)]
@@ -80,29 +70,21 @@ impl Plain {
     }
 }
 
-/// What a plain packet says of itself.
+/// Whether the checksum of a header is right.
 ///
-/// It has no bits to spare, so that one can be told from none without a look at what is in it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen<A> {
-    pub(crate) destination: A,
-    hops_left: u8,
-    total_len: u32,
-}
-
-impl<A> Seen<A> {
-    /// What forwarding needs to know of it.
-    #[inline(always)]
-    pub(crate) fn transit(&self) -> Transit {
-        Transit { hops_left: self.hops_left, total_len: self.total_len, from_link_local: false }
-    }
-}
-
-/// A length that a header has told in 16 bits, or 40 more than that.
+/// RFC 1071: its ones' complement sum is zero then. It may be taken by words of 64 bits, with their carries, and not be folded
+/// to sixteen: since no header with a version is nothing but zeros, it is one that 0xffff divides.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "it has 17 bits")]
-const fn low(total_len: usize) -> u32 {
-    total_len as u32
+fn verifies(header: &[u8; ipv4::MIN_HEADER_LEN]) -> bool {
+    let (words, rest) = header.as_chunks::<8>();
+    let [first, second] = [0, 1].map(|n| u64::from_ne_bytes(words[n]));
+    let last = rest.first_chunk().map_or(0, |rest| u32::from_ne_bytes(*rest));
+    let (sum, carry) = first.overflowing_add(second);
+    let (sum, again) = sum.overflowing_add(u64::from(last) + u64::from(carry));
+    // As `is_multiple_of(0xffff)`, in one multiplication: the multiples of an odd number, times its inverse, are the least.
+    const INVERSE: u64 = 0xfffe_fffe_fffe_ffff;
+    const _: () = assert!(INVERSE.wrapping_mul(0xffff) == 1);
+    (sum + u64::from(again)).wrapping_mul(INVERSE) <= u64::MAX / 0xffff
 }
 
 /// The type of a frame, and the first two bytes of its packet, as a little-endian number.
@@ -165,8 +147,7 @@ mod tests {
 
     /// What a plain frame is.
     fn class(plain: Plain, frame: &[u8]) -> Option<Class> {
-        let ipv4 = plain.ipv4(frame).map(|seen| Class::Ipv4(seen.destination, seen.transit()));
-        ipv4.or_else(|| plain.ipv6(frame).map(|seen| Class::Ipv6(seen.destination, seen.transit())))
+        plain.ipv4(frame).map(Class::Ipv4).or_else(|| plain.ipv6(frame).map(Class::Ipv6))
     }
 
     fn port() -> PortState {

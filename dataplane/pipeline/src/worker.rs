@@ -1,12 +1,12 @@
 //! A worker: the crank that turns packets in into packets out.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
 use boundary::punt::Sample;
 use boundary::{DropReason, PortId, Punt, PuntReason, Tally, Verdict, Vlan, WorkerEnd, punt};
 
-use crate::burst::{Lookup, StateTables, forward_burst_by};
+use crate::burst::{Lookup, Passes, StateTables, forward_burst_by};
 use crate::ledger::Ledger;
 use crate::port::{BURST, Burst, Frame, Port};
 use crate::vlan::{self, Vlans};
@@ -23,7 +23,7 @@ pub struct Worker<P: Port> {
     outward: Vec<Burst<P::Frame>>,
     arrived: Burst<P::Frame>,
     vlans: Vlans<P::Frame>,
-    verdicts: ArrayVec<Verdict, BURST>,
+    passes: Passes,
     ledger: Ledger,
     hints: Hints,
     end: WorkerEnd,
@@ -41,7 +41,7 @@ impl<P: Port> Worker<P> {
             outward,
             arrived: Burst::new(),
             vlans,
-            verdicts: ArrayVec::new(),
+            passes: Passes::default(),
             ledger,
             hints: Hints::default(),
             end,
@@ -67,27 +67,43 @@ impl<P: Port> Worker<P> {
                     continue;
                 }
                 handled += self.arrived.len();
-                self.arrived.iter().for_each(Frame::prefetch);
+                let ahead = |frame: &P::Frame| {
+                    frame.prefetch();
+                    frame.bytes().len()
+                };
+                let bytes = self.arrived.iter().map(ahead).sum();
                 let queue = self.ports[ingress.index()].queues()[nth];
-                self.end.tally.received(ingress, queue, self.arrived.len(), bytes_of(&self.arrived));
+                self.end.tally.received(ingress, queue, self.arrived.len(), bytes);
                 let mut port = ingress;
+                let mut gone = Gone::default();
                 loop {
                     if state.port(port).policy.closed {
                         self.end.tally.dropped(DropReason::PortDown, self.arrived.len());
                         self.arrived.clear();
                     }
-                    forward_burst_by(lookup, state, port, &mut self.arrived, &mut self.verdicts);
-                    self.ledger.note(state, port, &self.arrived, &self.verdicts);
-                    part(
-                        port,
-                        state.port(port).policy.redirects.then_some(&mut self.hints),
-                        &mut self.arrived,
-                        &self.verdicts,
-                        &mut self.outward,
-                        &mut self.vlans,
-                        &mut self.end.punts,
-                        &mut self.end.tally,
-                    );
+                    let verdicts = forward_burst_by(lookup, state, port, &mut self.arrived, &mut self.passes);
+                    self.ledger.note(state, port, &self.arrived, verdicts);
+                    if state.port(port).policy.redirects {
+                        self.hints.hint_of(port, &self.arrived, verdicts, &mut self.end.punts);
+                    }
+                    // Often all of a burst go out of one port, where none wait yet: then they are its queue, and no frame is
+                    // moved.
+                    if let Some(egress) = way_of_all(verdicts)
+                        && self.outward[egress.index()].is_empty()
+                    {
+                        let (ports, queue) = (&mut self.ports, &mut self.arrived);
+                        gone += leave(ports, egress, queue, &self.vlans, &mut self.ledger, &mut self.end.tally);
+                    } else {
+                        part(
+                            port,
+                            &mut self.arrived,
+                            verdicts,
+                            &mut self.outward,
+                            &mut self.vlans,
+                            &mut self.end.punts,
+                            &mut self.end.tally,
+                        );
+                    }
                     // Frames with tags come in a second time, through the ports that their tags name.
                     let Some(next) = self.vlans.next_burst(ingress, &mut self.arrived, &mut self.end.tally) else {
                         break;
@@ -95,10 +111,10 @@ impl<P: Port> Worker<P> {
                     port = next;
                 }
                 let (ports, outward) = (&mut self.ports, &mut self.outward);
-                let (sent, refused) = flush(ports, outward, &self.vlans, &mut self.ledger, &mut self.end.tally);
+                gone += flush(ports, outward, &self.vlans, &mut self.ledger, &mut self.end.tally);
                 self.ledger.book(state);
-                self.end.tally.transmitted(sent);
-                self.end.tally.dropped(DropReason::TxFull, refused);
+                self.end.tally.transmitted(gone.sent);
+                self.end.tally.dropped(DropReason::TxFull, gone.refused);
             }
         }
         handled += self.send_originated();
@@ -144,9 +160,9 @@ impl<P: Port> Worker<P> {
         }
         if handled > 0 {
             let Self { ports, outward, vlans, ledger, end, .. } = self;
-            let (sent, refused) = flush(ports, outward, vlans, ledger, &mut end.tally);
-            self.end.tally.originated(sent);
-            self.end.tally.originated_lost(refused);
+            let gone = flush(ports, outward, vlans, ledger, &mut end.tally);
+            self.end.tally.originated(gone.sent);
+            self.end.tally.originated_lost(gone.refused);
         }
         handled
     }
@@ -156,7 +172,6 @@ impl<P: Port> Worker<P> {
 #[inline]
 fn part<F: Frame>(
     ingress: PortId,
-    hints: Option<&mut Hints>,
     burst: &mut Burst<F>,
     verdicts: &[Verdict],
     outward: &mut [Burst<F>],
@@ -164,38 +179,43 @@ fn part<F: Frame>(
     punts: &mut punt::Sender,
     tally: &mut Tally,
 ) {
-    // Often all of a burst go out of one port, where none wait yet: then they are its queue, and no frame is moved.
-    if let Some(egress) = way_of_all(verdicts)
-        && (egress != ingress || hints.is_none())
-        && outward[egress.index()].is_empty()
-    {
-        return std::mem::swap(burst, &mut outward[egress.index()]);
-    }
-    let mut hints = hints;
-    // One by one: which way the next goes is for nobody to foresee, and to look for runs would be to guess at it.
+    // One by one, and without a branch on the way: which way the next goes is for nobody to foresee.
     for (place, (frame, verdict)) in burst.drain(..).zip(verdicts).enumerate() {
-        match *verdict {
-            Verdict::Transmit(egress) => {
-                if egress == ingress
-                    && let Some(hints) = &mut hints
-                {
-                    hints.hint(ingress, &frame, punts);
-                }
-                outward[egress.index()].push(frame);
-            }
-            Verdict::Punt(reason) => match punts.send(Punt { port: ingress, reason }, frame.bytes()) {
-                Ok(()) => tally.punted(reason),
-                Err(no_room) => tally.dropped(no_room, 1),
-            },
-            Verdict::Drop(reason) => {
-                tally.dropped(reason, 1);
-                // One of several alike is enough to find out who it is.
-                if reason.is_martian() && (place == 0 || verdicts[place - 1] != *verdict) {
-                    punts.show(Sample { port: ingress, reason }, frame.bytes());
-                }
-            }
-            Verdict::Tagged => vlans.set_aside(frame),
+        if let Verdict::Transmit(egress) = *verdict {
+            outward[egress.index()].push(frame);
+        } else {
+            not_sent(ingress, frame, &verdicts[..=place], vlans, punts, tally);
         }
+    }
+}
+
+/// Does with a frame what its verdict says, which is not to send it on. It is the last of `verdicts`; those before it are of
+/// the frames before.
+#[cold]
+#[inline(never)]
+fn not_sent<F: Frame>(
+    ingress: PortId,
+    frame: F,
+    verdicts: &[Verdict],
+    vlans: &mut Vlans<F>,
+    punts: &mut punt::Sender,
+    tally: &mut Tally,
+) {
+    let (verdict, before) = verdicts.split_last().expect("a frame has one");
+    match *verdict {
+        Verdict::Transmit(_) => unreachable!("it has its queue"),
+        Verdict::Punt(reason) => match punts.send(Punt { port: ingress, reason }, frame.bytes()) {
+            Ok(()) => tally.punted(reason),
+            Err(no_room) => tally.dropped(no_room, 1),
+        },
+        Verdict::Drop(reason) => {
+            tally.dropped(reason, 1);
+            // One of several alike is enough to find out who it is.
+            if reason.is_martian() && before.last() != Some(verdict) {
+                punts.show(Sample { port: ingress, reason }, frame.bytes());
+            }
+        }
+        Verdict::Tagged => vlans.set_aside(frame),
     }
 }
 
@@ -218,7 +238,16 @@ struct Hints {
 }
 
 impl Hints {
+    /// Of the packets of a burst that leave the way they came.
     #[cold]
+    fn hint_of<F: Frame>(&mut self, port: PortId, burst: &[F], verdicts: &[Verdict], punts: &mut punt::Sender) {
+        for (frame, verdict) in burst.iter().zip(verdicts) {
+            if *verdict == Verdict::Transmit(port) {
+                self.hint(port, frame, punts);
+            }
+        }
+    }
+
     fn hint<F: Frame>(&mut self, port: PortId, frame: &F, punts: &mut punt::Sender) {
         if self.passed_over == 0 {
             // A full ring has more urgent things in it.
@@ -231,7 +260,23 @@ impl Hints {
 /// Packets between two that are shown.
 const BETWEEN_HINTS: u8 = 63;
 
-/// Sends each queue out of its port; returns how many frames left and how many found no room. The latter are freed.
+/// What became of frames that were to be sent.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gone {
+    /// So many have left.
+    sent: usize,
+    /// So many found no room, and were freed.
+    refused: usize,
+}
+
+impl AddAssign for Gone {
+    fn add_assign(&mut self, more: Self) {
+        self.sent += more.sent;
+        self.refused += more.refused;
+    }
+}
+
+/// Sends each queue out of its port.
 #[inline]
 fn flush<P: Port>(
     ports: &mut [P],
@@ -239,23 +284,33 @@ fn flush<P: Port>(
     vlans: &Vlans<P::Frame>,
     ledger: &mut Ledger,
     tally: &mut Tally,
-) -> (usize, usize) {
-    let (mut sent, mut refused) = (0, 0);
+) -> Gone {
+    let mut gone = Gone::default();
     for (egress, queue) in port_ids(queues.len()).zip(queues) {
-        if queue.is_empty() {
-            continue;
+        if !queue.is_empty() {
+            gone += leave(ports, egress, queue, vlans, ledger, tally);
         }
-        let held = queue.len();
-        let left = match vlans.get(egress) {
-            None => send(&mut ports[egress.index()], egress, queue, tally),
-            Some(vlan) => send_tagged(&mut ports[vlan.parent.index()], egress, vlan, queue, ledger, tally),
-        };
-        ledger.settle(egress, left);
-        sent += left;
-        refused += held - left;
-        queue.clear();
     }
-    (sent, refused)
+    gone
+}
+
+/// Sends a queue out of its port, and is left with an empty one.
+fn leave<P: Port>(
+    ports: &mut [P],
+    egress: PortId,
+    queue: &mut Burst<P::Frame>,
+    vlans: &Vlans<P::Frame>,
+    ledger: &mut Ledger,
+    tally: &mut Tally,
+) -> Gone {
+    let held = queue.len();
+    let sent = match vlans.get(egress) {
+        None => send(&mut ports[egress.index()], egress, queue, tally),
+        Some(vlan) => send_tagged(&mut ports[vlan.parent.index()], egress, vlan, queue, ledger, tally),
+    };
+    ledger.settle(egress, sent);
+    queue.clear();
+    Gone { sent, refused: held - sent }
 }
 
 /// Sends what it can of `queue` out of `port`; returns how many frames that were.

@@ -3,12 +3,11 @@
 use std::hint::black_box;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use arrayvec::ArrayVec;
 use boundary::{Adjacency, ForwardingState, Mtu, NextHop, Policy, PortId, PortState, Verdict};
 use lpm::{Address, BURST, Change, Fib, FibWriter, InFlight, NextHopId, Prefix};
 use packet::ethernet::{EtherType, Header, MacAddr};
 use packet::{ipv4, ipv6};
-use pipeline::{MemoryFrame, forward, forward_burst};
+use pipeline::{MemoryFrame, Passes, forward, forward_burst};
 
 /// Something to do [`SIZE`] times.
 pub(crate) type Work = Box<dyn FnMut()>;
@@ -49,7 +48,7 @@ fn work<A: Address>(
     let addresses: Vec<A> = (0..SIZE as u64).map(|n| inside(n * 997)).collect();
     let mut frames: Vec<MemoryFrame> = addresses.iter().copied().map(frame).collect();
     let mut answers = [None; SIZE];
-    let mut verdicts = ArrayVec::<Verdict, BURST>::new();
+    let mut passes = Passes::default();
     let mut in_flight = InFlight::default();
     let sent = Verdict::Transmit(OUT);
     Ok(match what {
@@ -73,8 +72,7 @@ fn work<A: Address>(
             }
         }),
         "forward of a burst" => Box::new(move || {
-            verdicts.clear();
-            forward_burst(&state, IN, &mut frames, &mut verdicts);
+            let verdicts = forward_burst(&state, IN, &mut frames, &mut passes);
             assert!(verdicts.iter().all(|verdict| *verdict == sent));
         }),
         _ => return Err(format!("there is no work `{what}`")),
