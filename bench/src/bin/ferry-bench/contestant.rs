@@ -117,3 +117,43 @@ impl Drop for Contestant {
         let _already_waited_for = self.process.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_worker_is_asked_by_a_line_and_answers_with_a_number() {
+        let counting = "n=0; while read question; do n=$((n + 64)); echo $n; done";
+        let mut contestant = Contestant::start(shell(counting), Dialect::Ferry).unwrap();
+        let (before, after) =
+            contestant.forwarding(|contestant| (contestant.packets().unwrap(), contestant.packets().unwrap()));
+        assert_eq!(after - before, 64);
+    }
+
+    #[test]
+    fn testpmd_s_packets_are_those_of_both_its_ports() {
+        let tables = r#"while read word more; do
+            case $word in
+                show) echo "  RX-packets: 40   RX-missed: 7  RX-bytes: 1"; echo "  RX-packets: 2 RX-missed: 0";;
+                stop) for part in 0 1 all; do echo "  RX-packets: 999   TX-packets: 9"; done;;
+            esac
+        done"#;
+        let mut contestant = Contestant::start(shell(tables), Dialect::Testpmd).unwrap();
+        contestant.set_mode("io").unwrap();
+        let packets = contestant.forwarding(Contestant::packets);
+        assert_eq!(packets, Ok(42), "what it says when it stops is nobody's answer");
+    }
+
+    #[test]
+    fn one_that_does_not_forward_is_told_with_what_was_started() {
+        let refusal = Contestant::start(shell("exit 1"), Dialect::Ferry).unwrap_err();
+        assert!(refusal.contains("exit 1") && refusal.contains("has ended"), "{refusal}");
+    }
+}

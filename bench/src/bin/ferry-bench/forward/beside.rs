@@ -167,3 +167,67 @@ pub(crate) fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     let index = (values.len().saturating_sub(1) as f64 * share).round() as usize;
     values.get(index).copied().unwrap_or(f64::NAN)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::forward::matrix;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn arguments(command: &Command) -> Vec<String> {
+        command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn both_forward_between_the_same_ports_with_as_many_buffers() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = Routes { v4: Vec::new(), v6: Vec::new() };
+        let cell = matrix::chosen("pcap,one-route,1,64,ipv4").unwrap()[0];
+        let (vdevs, buffers) = vdevs(cell, &none, folder.path()).unwrap();
+        assert_eq!(buffers, 2 * 32 + SPARE, "a capture is held once for each port");
+        let options = Line::parse_from(["forward", "--core", "1"]).options;
+        let ours = arguments(&ferry(cell, &vdevs, buffers, &options).unwrap());
+        let theirs = arguments(&testpmd(&vdevs, buffers, options.core));
+        for vdev in &vdevs {
+            assert!(ours.contains(vdev) && theirs.contains(vdev), "{vdev}");
+        }
+        let after = |word: &str| ours[ours.iter().position(|argument| argument == word).unwrap() + 1].clone();
+        assert_eq!([after("--core"), after("--buffers")], ["1".to_owned(), buffers.to_string()]);
+        assert!(theirs.contains(&format!("--total-num-mbufs={buffers}")) && theirs.contains(&"0@0,1@1".to_owned()));
+    }
+
+    #[test]
+    fn many_packets_are_shared_between_the_ports_and_few_come_from_both() {
+        let none = Routes { v4: Vec::new(), v6: Vec::new() };
+        for (words, each) in [("pcap,one-route,1,64,ipv4", 32), ("pcap,one-route,10k,64,ipv4", 5000)] {
+            let folder = tempfile::tempdir().unwrap();
+            vdevs(matrix::chosen(words).unwrap()[0], &none, folder.path()).unwrap();
+            for port in 0..2 {
+                let mut capture = pcaps::Capture::open(folder.path().join(format!("{port}.pcap"))).unwrap();
+                let mut packets = 0;
+                while capture.next_packet().unwrap().is_some() {
+                    packets += 1;
+                }
+                assert_eq!(packets, each, "{words}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_one_of_the_values_whatever_their_order() {
+        let values = || vec![5.0, 1.0, 4.0, 2.0, 3.0];
+        let of: BTreeMap<_, _> =
+            [0, 10, 50, 90, 100].map(|percent| (percent, quantile(values(), f64::from(percent) / 100.0))).into();
+        assert_eq!(of, [(0, 1.0), (10, 1.0), (50, 3.0), (90, 5.0), (100, 5.0)].into());
+        assert!(quantile(Vec::new(), 0.5).is_nan());
+    }
+}

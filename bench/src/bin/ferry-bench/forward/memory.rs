@@ -89,10 +89,15 @@ impl Bench {
         let start = dpdk::cycles();
         let mut packets = 0;
         while packets < SAMPLE {
-            packets += match engine {
+            let more = match engine {
                 Engine::Ferry => self.worker.turn_by(&mut Timed(&mut StateTables, &self.watch)),
                 Engine::Peer(peer) => self.worker.turn_by(&mut Timed(&mut **peer, &self.watch)),
             };
+            // Who drops packets drops their buffers, and with the last of those nothing more comes in.
+            if more == 0 {
+                break;
+            }
+            packets += more;
         }
         ratio(dpdk::cycles() - start, packets)
     }
@@ -294,3 +299,68 @@ const ROOM: usize = 2048;
 
 /// Packets to a sample.
 const SAMPLE: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use bench::routes::Routes;
+    use packet::ethernet::MacAddr;
+
+    use super::*;
+    use crate::forward::{matrix, traffic};
+
+    fn bench(packets: &[Packet]) -> Bench {
+        let none = Routes { v4: Vec::new(), v6: Vec::new() };
+        let macs = [traffic::STATION, MacAddr([2, 0, 0, 0, 0, 2])];
+        Bench::new(traffic::state(matrix::Routes::One, &none, macs, true), packets.into())
+    }
+
+    fn packets(of: &str) -> Vec<Packet> {
+        let cell = matrix::chosen(&format!("memory,one-route,1,64,{of}")).unwrap()[0];
+        traffic::packets(cell, &Routes { v4: Vec::new(), v6: Vec::new() })
+    }
+
+    #[test]
+    fn each_stage_of_a_burst_takes_time_and_leaves_some_to_the_others() {
+        for family in ["ipv4", "ipv6", "mixed"] {
+            let cost = bench(&packets(family)).sample(&mut Engine::Ferry).unwrap();
+            let stages = [cost.receive, cost.classify, cost.lookup, cost.rewrite, cost.transmit];
+            assert!(stages.iter().all(|cycles| *cycles > 0.0), "{family}: {cost:?}");
+            assert!(cost.total > 0.0 && cost.forwarding() < cost.total, "{family}: {cost:?}");
+        }
+    }
+
+    #[test]
+    fn a_sample_in_which_a_packet_is_not_forwarded_is_no_figure() {
+        let mut packets = packets("ipv4");
+        packets[31].head[24] ^= 1;
+        let refusal = bench(&packets).sample(&mut Engine::Ferry).unwrap_err();
+        assert!(refusal.contains("were not forwarded") && refusal.contains("BadChecksum"), "{refusal}");
+    }
+
+    #[test]
+    fn what_stages_take_adds_up_to_what_passed_while_the_watch_ran() {
+        let watch = Watch::default();
+        watch.ends(Stage::Receive);
+        assert!(watch.sums.iter().all(|sum| sum.get() == 0), "it is not started");
+        watch.start();
+        let started = watch.since.get();
+        for stage in [Stage::Receive, Stage::Classify, Stage::Lookup, Stage::Rewrite, Stage::Transmit, Stage::Between] {
+            watch.ends(stage);
+        }
+        let summed: u64 = watch.sums.iter().map(Shared::get).sum();
+        assert_eq!(summed, watch.since.get() - started, "each cycle is of one stage");
+        assert!(summed > 0);
+    }
+
+    #[test]
+    fn the_second_family_of_a_burst_is_looked_up_after_the_first_was_rewritten() {
+        let watch = Watch::default();
+        watch.start();
+        watch.before_lookup();
+        watch.ends(Stage::Lookup);
+        let classified = watch.sums[Stage::Classify as usize].get();
+        watch.before_lookup();
+        assert!(watch.sums[Stage::Rewrite as usize].get() > 0);
+        assert_eq!(watch.sums[Stage::Classify as usize].get(), classified);
+    }
+}

@@ -165,3 +165,113 @@ const PUBLIC_V6: [u128; 2] = [0x2 << 124, 0x4 << 124];
 
 /// Whom all frames are sent to: the first port in memory; ports of DPDK are promiscuous.
 pub(crate) const STATION: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+
+#[cfg(test)]
+mod tests {
+    use boundary::Verdict;
+    use pcaps::Capture;
+    use pipeline::{MemoryFrame, forward};
+
+    use super::*;
+    use crate::forward::matrix;
+
+    /// A few routes of each family, with gaps between them.
+    fn routes() -> Routes {
+        fn of<A: Address>(prefixes: &[&str]) -> Vec<Route<A>>
+        where
+            Prefix<A>: std::str::FromStr<Err: std::fmt::Debug>,
+        {
+            let route = |(n, prefix): (u32, &&str)| Route { prefix: prefix.parse().unwrap(), hop: NextHopId::new(n) };
+            (0..).zip(prefixes).map(route).collect()
+        }
+        Routes {
+            v4: of(&["0.0.0.0/5", "11.0.0.0/8", "100.64.0.0/10", "192.88.99.0/24", "223.255.255.255/32"]),
+            v6: of(&["2001:db8::/32", "2400:1000::/20", "2a00::1/128"]),
+        }
+    }
+
+    /// Cells with few packets, of all tables, families and sizes.
+    fn cells() -> impl Iterator<Item = Cell> {
+        let all = matrix::chosen("memory,1,zipf").unwrap().into_iter();
+        all.filter(|cell| cell.flows == Flows::One || cell.size == Size::Least)
+    }
+
+    fn frames(packets: &[Packet]) -> impl Iterator<Item = MemoryFrame> {
+        packets.iter().map(|Packet { head, len }| {
+            let mut bytes = head.to_vec();
+            bytes.resize(*len, 0);
+            MemoryFrame(bytes)
+        })
+    }
+
+    #[test]
+    fn every_packet_of_every_cell_is_forwarded() {
+        let routes = routes();
+        for cell in cells() {
+            let state = state(cell.routes, &routes, [STATION, MacAddr([2, 0, 0, 0, 0, 2])], false);
+            for mut frame in frames(&packets(cell, &routes)) {
+                let verdict = forward(&state, PortId(0), &mut frame);
+                assert!(matches!(verdict, Verdict::Transmit(_)), "{cell}: {verdict:?} for {frame:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_table_s_next_hops_are_behind_either_port() {
+        let routes = routes();
+        let state = state(Which::Full, &routes, [STATION; 2], true);
+        for hops in [0..HOPS, HOPS..2 * HOPS] {
+            let behind_second = hops.filter(|n| {
+                let hop = state.next_hop(NextHopId::new(*n));
+                matches!(hop, NextHop::Neighbour(Adjacency { port: PortId(1), .. }))
+            });
+            assert_eq!(behind_second.count(), 127);
+        }
+    }
+
+    #[test]
+    fn frames_are_as_long_as_the_cell_says_without_their_check_sequence() {
+        for cell in cells() {
+            let lens: Vec<usize> = packets(cell, &routes()).iter().map(|packet| packet.len).collect();
+            let shortest = if cell.family == Family::Ipv4 { [60].as_slice() } else { &[60, 62] };
+            match cell.size {
+                Size::Least => assert!(lens.iter().all(|len| shortest.contains(len)), "{cell}"),
+                Size::Imix => {
+                    let of_len = |wanted: &[usize]| lens[..12].iter().filter(|len| wanted.contains(len)).count();
+                    assert_eq!([of_len(shortest), of_len(&[590]), of_len(&[1514])], [7, 4, 1], "{cell}");
+                }
+                Size::Most => assert!(lens.iter().all(|len| *len == 1514), "{cell}"),
+            }
+        }
+    }
+
+    #[test]
+    fn of_many_destinations_a_few_are_asked_for_most() {
+        let cell = matrix::chosen("memory,full,zipf,64,ipv4").unwrap()[0];
+        let mut asked = std::collections::HashMap::<[u8; 4], usize>::new();
+        // So wide a network that no two of the destinations are the same.
+        let wide = Routes { v4: routes().v4[..1].to_vec(), ..routes() };
+        for packet in packets(cell, &wide) {
+            *asked.entry(packet.head[30..34].try_into().unwrap()).or_default() += 1;
+        }
+        let mut counts: Vec<usize> = asked.into_values().collect();
+        counts.sort_unstable_by(|one, other| other.cmp(one));
+        assert!(counts.len() > 1000 && counts.len() <= FEW, "{} destinations", counts.len());
+        // The hundred first of 16,384 by 1/n are half of all, give or take a little.
+        let first: usize = counts[..100].iter().sum();
+        assert!((0.45..0.56).contains(&(first as f64 / (2 * FEW) as f64)), "{first} of {}", 2 * FEW);
+    }
+
+    #[test]
+    fn what_is_written_as_a_capture_is_what_ports_in_memory_receive() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0.pcap");
+        let packets = packets(matrix::chosen("pcap,one-route,mixed,1,imix").unwrap()[0], &routes());
+        write(&path, &packets).unwrap();
+        let mut capture = Capture::open(&path).unwrap();
+        for MemoryFrame(bytes) in frames(&packets) {
+            assert_eq!(capture.next_packet().unwrap().unwrap().bytes, bytes);
+        }
+        assert!(capture.next_packet().unwrap().is_none());
+    }
+}
