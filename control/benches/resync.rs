@@ -1,5 +1,5 @@
-//! How fast a daemon's full table comes from the socket into the tables of workers, and again when it is told anew:
-//! `cargo bench -p control --bench resync`.
+//! How fast a daemon's full table comes from the socket into the tables of workers, again when it is told anew, and from the
+//! file that keeps it: `cargo bench -p control --bench resync`.
 //!
 //! The stream is `shared/data/fpm/bgp_full_resync.fpm.zst` beside the workspace: all that zebra told after it had connected
 //! anew, a million routes. It prints figures and judges nothing.
@@ -7,10 +7,11 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use boundary::{ForwardingState, Mtu, Policy, PortId, PortState, RingSizes, connect};
-use control::fpm::{Listener, Said, Settings, read};
+use boundary::{ForwardingState, Mtu, Policy, PortId, PortState, RingSizes, WorkerLink, connect};
+use control::fpm::{Keeper, Listener, Piece, Said, Settings, read};
 use control::server::Asked;
 use control::thread::ControlThread;
 use control::{Asker, Control, Hardware, HardwareStatus, PortInfo, Setup, Timestamp};
@@ -36,14 +37,7 @@ fn main() {
 
     let (listener, feed) = Listener::start(([127, 0, 0, 1], 0).into(), None).expect("any port will do");
     let (asked, requests) = crossbeam::channel::bounded(8);
-    let (publisher, links, _counters, _ends) =
-        connect(ForwardingState::without_routes((0..3).map(state)), 1, RingSizes { slots: 1, frame_len: 64 });
-    let setup = Setup {
-        ports: (0..3).map(port).collect(),
-        fpm: Some(Settings { interfaces: (2..).zip((0..3).map(PortId)).collect(), ..Settings::default() }),
-        ..Setup::default()
-    };
-    let mut control = Control::new(setup, publisher, Vec::new(), Box::new(NoHardware), Timestamp::ZERO);
+    let (mut control, links) = router();
     control.listen_to_daemon(feed);
     let thread = ControlThread::spawn(control, links, requests, Instant::now(), ()).expect("there is a thread");
     for (session, what) in (1..).zip(["first told", "told again"]) {
@@ -61,7 +55,38 @@ fn main() {
         shown.routes,
         shown.counts.iter().filter(|(_, count)| **count > 0).collect::<Vec<_>>()
     );
-    drop(thread);
+    let mut stopped = thread.stop().expect("it has not panicked");
+
+    let (pieces, file) = crossbeam::channel::unbounded();
+    stopped.keep_daemon_s_routes(Keeper { pieces, failed: Arc::default() });
+    let begun = Instant::now();
+    stopped.save_daemon_s_routes();
+    let saved = begun.elapsed();
+    let file: String =
+        file.iter().map(|(Piece::First(lines) | Piece::More(lines) | Piece::Last(lines))| lines).collect();
+    let networks = shown.routes as u64;
+    report("saved", networks, saved);
+    println!("{} MiB", file.len() >> 20);
+    drop(stopped);
+    let (mut started, _links) = router();
+    let begun = Instant::now();
+    started.restore_daemon_s_routes(&file, Timestamp::ZERO).expect("it is whole");
+    report("read back", networks, begun.elapsed());
+    let begun = Instant::now();
+    started.publish();
+    report("published", networks, begun.elapsed());
+}
+
+/// A router that listens to a daemon.
+fn router() -> (Control, Vec<WorkerLink>) {
+    let (publisher, links, _counters, _ends) =
+        connect(ForwardingState::without_routes((0..3).map(state)), 1, RingSizes { slots: 1, frame_len: 64 });
+    let setup = Setup {
+        ports: (0..3).map(port).collect(),
+        fpm: Some(Settings { interfaces: (2..).zip((0..3).map(PortId)).collect(), ..Settings::default() }),
+        ..Setup::default()
+    };
+    (Control::new(setup, publisher, Vec::new(), Box::new(NoHardware), Timestamp::ZERO), links)
 }
 
 fn report(what: &str, routes: u64, time: Duration) {
