@@ -209,7 +209,7 @@ impl StartError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Device { found, .. } => Some(format!("the ports DPDK has found: {found}")),
-            Self::Eal(dpdk::EalError::TooFewHugePages { .. }) => {
+            Self::Eal(dpdk::EalError::TooFewHugePages { .. } | dpdk::EalError::HugePagesUnplaced) => {
                 Some("in [dpdk], `huge_pages` says which pages to take, `memory_mib` how much".to_owned())
             }
             Self::Eal(dpdk::EalError::Start { .. }) => {

@@ -1,6 +1,8 @@
 /* DPDK's inline functions and thread-local variables, as functions one can link to. No logic. */
 
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "shim.h"
 
@@ -20,6 +22,12 @@ int ferry_link_get_nowait(uint16_t port, struct ferry_link *link)
 int ferry_errno(void)
 {
 	return rte_errno;
+}
+
+int ferry_may_place_memory(void)
+{
+	/* As DPDK asks it of a page that it has just taken; the C library has no function for it. */
+	return syscall(SYS_get_mempolicy, NULL, NULL, 0UL, NULL, 0UL) == 0;
 }
 
 int ferry_thread_has_lcore(void)

@@ -52,6 +52,7 @@ static const uint32_t FERRY_SPEED_UNKNOWN = RTE_ETH_SPEED_NUM_UNKNOWN;
 int ferry_link_get_nowait(uint16_t port, struct ferry_link *link);
 
 int ferry_errno(void);
+int ferry_may_place_memory(void);
 int ferry_thread_has_lcore(void);
 uint64_t ferry_rdtsc(void);
 

@@ -206,6 +206,12 @@ pub enum EalError {
         /// Free.
         free_mib: u64,
     },
+    /// Huge pages were asked for outright, and DPDK could not use them.
+    #[error(
+        "huge pages are wanted, and this process may not ask on which NUMA node they are (get_mempolicy, mbind); give it \
+         CAP_SYS_NICE (in a container: --cap-add SYS_NICE), or allow ordinary pages"
+    )]
+    HugePagesUnplaced,
     /// The place for DPDK's own files cannot be used.
     #[error("XDG_RUNTIME_DIR is `{}`, which is no directory; DPDK wants one, or the variable unset", .0.display())]
     NoRuntimeDirectory(PathBuf),

@@ -5,10 +5,15 @@
 //! huge pages, 70 in ordinary ones.) A laptop, a container or a test has none reserved and works all the same. The
 //! choice is made here, by reading what the kernel has free, and is told to the operator: a forwarder that silently runs
 //! slower is a bug report.
+//!
+//! DPDK asks on which NUMA node a huge page is and fails if it may not: a container engine's filter of system calls permits
+//! that to nobody without `CAP_SYS_NICE`. Then huge pages are none, too.
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
+
+use dpdk_sys as sys;
 
 use crate::EalError;
 
@@ -40,22 +45,27 @@ pub enum Memory {
         mib: u32,
         /// Free in huge pages at the start, in MiB.
         free_mib: u64,
+        /// Whether this process may ask where huge pages are, and so could use them.
+        may_place: bool,
     },
 }
 
 impl Memory {
-    /// Chooses, by what the kernel says is free.
+    /// Chooses, by what the kernel says is free and permits.
     pub(crate) fn choose(choice: MemoryChoice, wanted_mib: u32) -> Result<Self, EalError> {
-        Self::given(choice, wanted_mib, free_huge_pages_mib(Path::new(HUGE_PAGES)))
+        // SAFETY: asks the kernel for nothing but whether it answers.
+        let may_place = unsafe { sys::ferry_may_place_memory() } != 0;
+        Self::given(choice, wanted_mib, free_huge_pages_mib(Path::new(HUGE_PAGES)), may_place)
     }
 
-    fn given(choice: MemoryChoice, mib: u32, free_mib: u64) -> Result<Self, EalError> {
+    fn given(choice: MemoryChoice, mib: u32, free_mib: u64, may_place: bool) -> Result<Self, EalError> {
         let enough = free_mib >= u64::from(mib);
         match choice {
-            MemoryChoice::Ordinary => Ok(Self::Ordinary { mib, free_mib }),
-            _ if enough => Ok(Self::HugePages { mib, free_mib }),
-            MemoryChoice::Automatic => Ok(Self::Ordinary { mib, free_mib }),
-            MemoryChoice::HugePages => Err(EalError::TooFewHugePages { wanted_mib: mib, free_mib }),
+            MemoryChoice::HugePages if !enough => Err(EalError::TooFewHugePages { wanted_mib: mib, free_mib }),
+            MemoryChoice::HugePages if !may_place => Err(EalError::HugePagesUnplaced),
+            MemoryChoice::HugePages => Ok(Self::HugePages { mib, free_mib }),
+            MemoryChoice::Automatic if enough && may_place => Ok(Self::HugePages { mib, free_mib }),
+            MemoryChoice::Automatic | MemoryChoice::Ordinary => Ok(Self::Ordinary { mib, free_mib, may_place }),
         }
     }
 
@@ -80,8 +90,9 @@ impl fmt::Display for Memory {
             Self::HugePages { mib, free_mib } => {
                 write!(f, "{mib} MiB in huge pages, of {free_mib} MiB free")
             }
-            Self::Ordinary { mib, free_mib } => {
-                write!(f, "{mib} MiB in ordinary pages, slower than huge pages, of which {free_mib} MiB are free")
+            Self::Ordinary { mib, free_mib, may_place } => {
+                write!(f, "{mib} MiB in ordinary pages, slower than huge pages, of which {free_mib} MiB are free")?;
+                if *may_place { Ok(()) } else { f.write_str(" and not permitted without CAP_SYS_NICE") }
             }
         }
     }
@@ -105,17 +116,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn huge_pages_are_taken_when_enough_are_free() {
+    fn huge_pages_are_taken_when_enough_are_free_and_may_be_placed() {
+        let huge = |free_mib| Memory::HugePages { mib: 256, free_mib };
+        let ordinary = |free_mib, may_place| Memory::Ordinary { mib: 256, free_mib, may_place };
+        #[rustfmt::skip]
         let rules = [
-            (MemoryChoice::Automatic, 256, Memory::HugePages { mib: 256, free_mib: 256 }),
-            (MemoryChoice::Automatic, 255, Memory::Ordinary { mib: 256, free_mib: 255 }),
-            (MemoryChoice::HugePages, 300, Memory::HugePages { mib: 256, free_mib: 300 }),
-            (MemoryChoice::Ordinary, 300, Memory::Ordinary { mib: 256, free_mib: 300 }),
+            (MemoryChoice::Automatic, 256, true,  huge(256)),
+            (MemoryChoice::Automatic, 255, true,  ordinary(255, true)),
+            (MemoryChoice::Automatic, 256, false, ordinary(256, false)),
+            (MemoryChoice::HugePages, 300, true,  huge(300)),
+            (MemoryChoice::Ordinary,  300, true,  ordinary(300, true)),
         ];
-        for (choice, free_mib, memory) in rules {
-            assert_eq!(Memory::given(choice, 256, free_mib).unwrap(), memory, "{choice:?} with {free_mib} MiB free");
+        for (choice, free_mib, may_place, memory) in rules {
+            let given = Memory::given(choice, 256, free_mib, may_place).unwrap();
+            assert_eq!(given, memory, "{choice:?} with {free_mib} MiB free");
         }
-        assert!(Memory::given(MemoryChoice::HugePages, 256, 255).is_err(), "asked for outright, and too few");
+        for (free_mib, may_place, reason) in [(255, true, "255 MiB are free"), (256, false, "CAP_SYS_NICE")] {
+            let refused = Memory::given(MemoryChoice::HugePages, 256, free_mib, may_place).unwrap_err().to_string();
+            assert!(refused.contains(reason), "asked for outright: {refused}");
+        }
     }
 
     #[test]

@@ -16,11 +16,9 @@ use scene::{alone, config, only, pool, port, start};
 fn ordinary_memory_is_enough_and_the_operator_is_told() {
     alone(|| {
         let eal = start(&[]);
-        let Memory::Ordinary { mib: 64, free_mib } = eal.memory() else { panic!("{}", eal.memory()) };
-        assert_eq!(
-            eal.memory().to_string(),
-            format!("64 MiB in ordinary pages, slower than huge pages, of which {free_mib} MiB are free")
-        );
+        let Memory::Ordinary { mib: 64, free_mib, .. } = eal.memory() else { panic!("{}", eal.memory()) };
+        let told = format!("64 MiB in ordinary pages, slower than huge pages, of which {free_mib} MiB are free");
+        assert!(eal.memory().to_string().starts_with(&told), "{}", eal.memory());
         assert!(dpdk::version().starts_with("DPDK "));
         assert!(eal.ports().is_empty());
     });
@@ -33,7 +31,7 @@ fn automatic_memory_is_huge_pages_exactly_if_enough_are_free() {
         let eal = Eal::start(&EalConfig { memory: MemoryChoice::Automatic, ..config(&["net_null0"]) }).unwrap();
         match eal.memory() {
             Memory::HugePages { mib, free_mib } => assert!(free_mib >= u64::from(mib)),
-            Memory::Ordinary { mib, free_mib } => assert!(free_mib < u64::from(mib)),
+            Memory::Ordinary { mib, free_mib, may_place } => assert!(free_mib < u64::from(mib) || !may_place),
         }
         let pool = pool(&eal);
         let (_control, mut port) = port(&eal, "net_null0", &pool);
