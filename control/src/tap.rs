@@ -6,6 +6,7 @@
 //! |---|---|
 //! | ARP requests, neighbour solicitations, router solicitations | ferry |
 //! | ARP replies, neighbour advertisements | both: each asks for itself |
+//! | router advertisements | both: daemons find their neighbours by them (BGP unnumbered) |
 //! | echo requests that are no fragments | ferry |
 //! | all else to an own address: TCP, UDP, fragments, ICMP errors, echo replies | the kernel |
 //! | groups of the link (224.0.0.0/24, ff02::/16), and the limited broadcast | the kernel, but for neighbour discovery |
@@ -183,8 +184,8 @@ fn share_of_v6(packet: &Ipv6<'_>, is_for_us: bool) -> Share {
     let kind = upper.bytes.first().copied().filter(|_| upper.protocol == icmpv6::PROTOCOL);
     match (kind, upper.fragment_offset) {
         (Some(icmpv6::kind::ECHO_REQUEST), None) => Share::None,
-        (Some(icmpv6::kind::NEIGHBOUR_ADVERTISEMENT), None) => Share::Copy,
-        // The other messages of neighbour discovery: solicitations, router advertisements, redirects.
+        (Some(icmpv6::kind::NEIGHBOUR_ADVERTISEMENT | icmpv6::kind::ROUTER_ADVERTISEMENT), None) => Share::Copy,
+        // The other messages of neighbour discovery: solicitations, redirects.
         (Some(133..=137), _) => Share::None,
         (Some(_) | None, _) => Share::All,
     }

@@ -149,6 +149,19 @@ fn answers_to_questions_are_for_both_since_each_asks_for_itself() {
     assert_eq!(scene.station(ALICE.v6.into()), Some(ALICE.mac), "and ferry has heard it, too");
 }
 
+/// BGP unnumbered finds its neighbours by them.
+#[test]
+fn router_advertisements_are_for_daemons_too_and_other_discovery_is_not() {
+    let (mut scene, wires) = scene();
+    let to_all = udp(ALICE.mac.link_local(), "ff02::1".parse::<std::net::Ipv6Addr>().unwrap()).hops(255);
+    for (kind, is_heard) in [(133, false), (134, true), (135, false), (137, false)] {
+        let packet = to_all.icmp(kind, 0, 36);
+        let arrived = frame(ALICE, MacAddr([0x33, 0x33, 0, 0, 0, 1]), EtherType::IPV6, &packet);
+        scene.arrives(LEFT, PuntReason::NeighbourDiscovery, arrived.clone());
+        assert_eq!(wires.take_given(), if is_heard { vec![(LEFT, arrived)] } else { vec![] }, "{kind}");
+    }
+}
+
 #[test]
 fn groups_of_the_link_are_the_kernel_s_to_hear() {
     let (mut scene, wires) = scene();
