@@ -59,3 +59,21 @@ fn routes_change_while_a_load_goes_on() {
     assert!(with["done"]["scrapes"].as_u64().unwrap() > 0, "{figures:#}");
     assert!(with["load"]["received"].as_u64().unwrap() > 0, "{figures:#}");
 }
+
+#[test]
+fn a_device_that_is_killed_under_a_load_and_started_again_forwards_again() {
+    let arguments = "rfc2544 --most 2000 --scale 0.05 --again 0 --only reset --ends generator-vhost --reset 10 --json";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let Some(output) = ferry_bench("reset", &arguments) else { return };
+    let reset = &json(&output)[0]["reset"];
+    assert_eq!(reset["recovered"], true, "{reset:#}");
+    assert!(reset["milliseconds"].as_f64().unwrap() > 0.0, "{reset:#}");
+}
+
+#[test]
+fn a_device_is_started_again_only_over_links_that_survive_it() {
+    let Some(output) = ferry_bench("reset", &["rfc2544", "--only", "reset"]) else { return };
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--ends generator-vhost"), "{said}");
+}

@@ -29,7 +29,7 @@ use serde::Serialize;
 
 use self::clients::{Churn, Clients, Done};
 use crate::cores::{self, Cleared};
-use crate::dut::{Away, Dut, Kind};
+use crate::dut::{Away, Dut, Ends, Kind};
 use crate::generate::{number, seconds};
 use crate::generator::{Generator, Load, Setup};
 use crate::outcome::{Outcome, Summary};
@@ -139,8 +139,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let cpus = cores::all_but(options.dut_core);
     let config = EalConfig { memory_mib: Generator::memory_mib(&setup), cpus, ..EalConfig::default() };
     let eal = Eal::start(&config).map_err(|error| error.to_string())?;
-    let dut = Dut::start(Kind::Ferry, options.dut_core, options.ferryd.as_deref())?;
-    let mut generator = Generator::linked(&eal, &dut, 0, &setup)?;
+    let mut dut = Dut::new(Kind::Ferry, options.dut_core, Ends::DeviceVhost, options.ferryd.as_deref())?;
+    let mut generator = Generator::linked(&eal, &mut dut, 0, &setup)?;
     cores::keep_off(options.dut_core);
     generator.open(&traffic, dut.routers(), false, Duration::from_secs(20))?;
     let clients = Clients::new(&dut)?;

@@ -1,7 +1,7 @@
 //! The device under test, in a process of its own: ferryd, or `dpdk-testpmd` in mac or io mode, on two vhost ports.
 //!
-//! The generator's ends of the links are virtio_user servers and the device connects to them, so that it may be stopped and
-//! started again under a load. What is not measured now is stopped by signal: all that run share two cores.
+//! Of a link one end is vhost and the other virtio_user, and [`Ends`] says which is whose. What is not measured now is stopped
+//! by signal: all that run share two cores.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use bench::flows::STATIONS;
 use clap::ValueEnum;
 use control_api::client::Client;
 use control_api::{Reply, Request, Stats};
-use dpdk::Device;
+use dpdk::{Device, Eal};
 use packet::ethernet::MacAddr;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -41,14 +41,25 @@ impl Kind {
     }
 }
 
+/// Who has which end of the links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ends {
+    /// The device has the ends of vhost, as a router of virtual machines does, and so the work of copying.
+    DeviceVhost,
+    /// The generator has them. A device may then go and come back: DPDK 22.11's `virtio_user`, as a server, ends its process
+    /// about every other time that a device connects again.
+    GeneratorVhost,
+}
+
 /// A device under test that runs.
 #[derive(Debug)]
 pub(crate) struct Dut {
     kind: Kind,
     core: usize,
+    ends: Ends,
     ferryd: PathBuf,
     folder: TempDir,
-    process: Child,
+    process: Option<Child>,
     is_paused: bool,
     /// Where this program might run when it was started, and so where it may.
     cpus: CpuSet,
@@ -80,8 +91,8 @@ impl Away {
 }
 
 impl Dut {
-    /// Starts one that forwards on `core`; its ports connect when the generator is there.
-    pub(crate) fn start(kind: Kind, core: usize, ferryd: Option<&Path>) -> Result<Self, String> {
+    /// One that will forward on `core`, and has yet to be started.
+    pub(crate) fn new(kind: Kind, core: usize, ends: Ends, ferryd: Option<&Path>) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("ferry-bench-").tempdir();
         let folder = folder.map_err(|error| format!("no folder for the links: {error}"))?;
         let ferryd = match ferryd {
@@ -89,8 +100,33 @@ impl Dut {
             None => beside_this("ferryd")?,
         };
         let cpus = sched_getaffinity(None).map_err(|error| format!("no cores to run on: {error}"))?;
-        let process = command(kind, core, &ferryd, folder.path())?;
-        Ok(Self { kind, core, ferryd, folder, process, is_paused: false, cpus, worker: None, away: None })
+        let (process, worker, away) = (None, None, None);
+        Ok(Self { kind, core, ends, ferryd, folder, process, is_paused: false, cpus, worker, away })
+    }
+
+    /// Attaches the generator's ends of the links and starts it; its ports connect to them.
+    pub(crate) fn link(&mut self, eal: &Eal, devices: &[Device; 2]) -> Result<(), String> {
+        // A virtio_user server waits for who connects to it; a vhost server has to be there before.
+        let waits = self.ends == Ends::DeviceVhost;
+        if waits {
+            self.start()?;
+        }
+        for device in devices {
+            eal.attach(device).map_err(|error| format!("{error}\n{}", self.log()))?;
+        }
+        if !waits {
+            self.start()?;
+        }
+        Ok(())
+    }
+
+    /// Starts it where this program might run when this was made, whatever it is kept to since.
+    fn start(&mut self) -> Result<(), String> {
+        let ours = sched_getaffinity(None).and_then(|ours| sched_setaffinity(None, &self.cpus).map(|()| ours));
+        let process = self.command();
+        let _elsewhere = ours.and_then(|ours| sched_setaffinity(None, &ours));
+        self.process = Some(process?);
+        Ok(())
     }
 
     /// The generator's ends of the links, with so many descriptors each.
@@ -98,11 +134,13 @@ impl Dut {
         let link = |side: usize| {
             let (path, mac) = (socket(self.folder.path(), side), STATIONS[side].mac);
             let id = 2 * number + side;
-            let text = format!(
-                "net_virtio_user{id},path={},server=1,queues=1,queue_size={},mac={mac}",
-                path.display(),
-                descriptors[side]
-            );
+            let (path, size) = (path.display(), descriptors[side]);
+            let text = match self.ends {
+                Ends::DeviceVhost => {
+                    format!("net_virtio_user{id},path={path},server=1,queues=1,queue_size={size},mac={mac}")
+                }
+                Ends::GeneratorVhost => format!("net_vhost{id},iface={path},queues=1"),
+            };
             text.parse::<Device>().map_err(|error| error.to_string())
         };
         Ok([link(0)?, link(1)?])
@@ -136,10 +174,12 @@ impl Dut {
         let (before, begin) = (self.presence(), Instant::now());
         self.resume();
         let done = work(self);
-        self.pause();
+        // It stops at once, and what it takes to see that it has is not its time.
+        self.signal(Signal::STOP);
         let apart = begin.elapsed();
+        self.pause();
         self.away = before.zip(self.presence()).map(|(before, after)| Away::between(before, after, apart));
-        if let Ok(Some(status)) = self.process.try_wait() {
+        if let Some(Ok(Some(status))) = self.process.as_mut().map(Child::try_wait) {
             return Err(format!("{} has ended ({status}):\n{}", self.kind.name(), self.log()));
         }
         done.map_err(|error| format!("{}: {error}", self.kind.name()))
@@ -152,7 +192,7 @@ impl Dut {
 
     /// Of its worker, so far.
     pub(crate) fn presence(&mut self) -> Option<Presence> {
-        self.worker = self.worker.or_else(|| cores::pinned_to(self.core, self.process.id()));
+        self.worker = self.worker.or_else(|| cores::pinned_to(self.core, self.process.as_ref()?.id()));
         cores::presence(self.worker?)
     }
 
@@ -173,12 +213,7 @@ impl Dut {
     pub(crate) fn restart(&mut self) -> Result<(), String> {
         self.end();
         self.worker = None;
-        // Whoever calls may run on fewer cores, which what it starts would inherit.
-        let ours = sched_getaffinity(None).and_then(|ours| sched_setaffinity(None, &self.cpus).map(|()| ours));
-        let process = command(self.kind, self.core, &self.ferryd, self.folder.path());
-        let _elsewhere = ours.and_then(|ours| sched_setaffinity(None, &ours));
-        self.process = process?;
-        Ok(())
+        self.start()
     }
 
     /// The end of what it said.
@@ -188,15 +223,66 @@ impl Dut {
         lines[lines.len().saturating_sub(12)..].join("\n")
     }
 
+    /// The device's ends of the links.
+    fn devices(&self) -> [String; 2] {
+        [0, 1].map(|side| {
+            let path = socket(self.folder.path(), side);
+            let path = path.display();
+            match self.ends {
+                Ends::DeviceVhost => format!("net_vhost{side},iface={path},queues=1,client=1"),
+                Ends::GeneratorVhost => {
+                    format!("net_virtio_user{side},path={path},queues=1,queue_size=1024,mac={}", PORTS[side])
+                }
+            }
+        })
+    }
+
+    fn command(&self) -> Result<Child, String> {
+        let (kind, core, folder, devices) = (self.kind, self.core, self.folder.path(), self.devices());
+        let mut command = match kind {
+            Kind::Ferry => {
+                let path = folder.join("ferry.toml");
+                fs::write(&path, config(&devices, core, &self.api()))
+                    .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+                let mut command = Command::new(&self.ferryd);
+                command.arg("--config").arg(path).stdin(Stdio::null());
+                command
+            }
+            Kind::Testpmd | Kind::TestpmdIo => {
+                let mode = if kind == Kind::TestpmdIo { "io" } else { "mac" };
+                let commands = usize::from(core == 0);
+                let mut command = Command::new("dpdk-testpmd");
+                command.args(["--lcores", &format!("0@{commands},1@{core}"), "--no-pci", "--no-telemetry"]);
+                // One file for all memory: virtio_user hands it to the other end, which takes a few files at most.
+                command.args(["--in-memory", "--single-file-segments", "-m", "256"]);
+                command.args(["--vdev", &devices[0], "--vdev", &devices[1]]);
+                // Without a terminal it forwards until its input ends, which it never does.
+                command.args(["--", &format!("--forward-mode={mode}"), "--no-flush-rx", "--no-mlockall"]);
+                command.arg("--total-num-mbufs=32768").stdin(Stdio::piped());
+                command
+            }
+        };
+        let log = File::create(folder.join("log")).map_err(|error| format!("no log for {}: {error}", kind.name()))?;
+        let other = log.try_clone().map_err(|error| format!("no log for {}: {error}", kind.name()))?;
+        let hint = match kind {
+            Kind::Ferry => "build it with: cargo build --release -p dataplane",
+            Kind::Testpmd | Kind::TestpmdIo => "install it with: apt install dpdk-dev",
+        };
+        let shown = command.get_program().to_string_lossy().into_owned();
+        command.stdout(log).stderr(other).spawn().map_err(|error| format!("{shown} does not start: {error}; {hint}"))
+    }
+
     fn signal(&self, signal: Signal) {
         // It can only be gone, which the next measurement finds out.
-        let _gone = kill_process(Pid::from_child(&self.process), signal);
+        let _gone = self.process.as_ref().map(|process| kill_process(Pid::from_child(process), signal));
     }
 
     fn end(&mut self) {
         self.resume();
-        let _already_gone = self.process.kill();
-        let _already_waited_for = self.process.wait();
+        if let Some(mut process) = self.process.take() {
+            let _already_gone = process.kill();
+            let _already_waited_for = process.wait();
+        }
     }
 }
 
@@ -214,41 +300,6 @@ pub(crate) fn beside_this(name: &str) -> Result<PathBuf, String> {
         return Ok(path);
     }
     Err(format!("there is no {}; build it with: cargo build --release -p dataplane -p cli", path.display()))
-}
-
-fn command(kind: Kind, core: usize, ferryd: &Path, folder: &Path) -> Result<Child, String> {
-    let devices =
-        [0, 1].map(|side| format!("net_vhost{side},iface={},queues=1,client=1", socket(folder, side).display()));
-    let mut command = match kind {
-        Kind::Ferry => {
-            let path = folder.join("ferry.toml");
-            fs::write(&path, config(&devices, core, &folder.join("api")))
-                .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-            let mut command = Command::new(ferryd);
-            command.arg("--config").arg(path).stdin(Stdio::null());
-            command
-        }
-        Kind::Testpmd | Kind::TestpmdIo => {
-            let mode = if kind == Kind::TestpmdIo { "io" } else { "mac" };
-            let commands = usize::from(core == 0);
-            let mut command = Command::new("dpdk-testpmd");
-            command.args(["--lcores", &format!("0@{commands},1@{core}"), "--no-pci", "--no-telemetry", "--in-memory"]);
-            command.args(["-m", "256", "--vdev", &devices[0], "--vdev", &devices[1]]);
-            // Without a terminal it forwards until its input ends, which it never does.
-            command.args(["--", &format!("--forward-mode={mode}"), "--no-flush-rx", "--no-mlockall"]);
-            command.arg("--total-num-mbufs=32768");
-            command.stdin(Stdio::piped());
-            command
-        }
-    };
-    let log = File::create(folder.join("log")).map_err(|error| format!("no log for {}: {error}", kind.name()))?;
-    let other = log.try_clone().map_err(|error| format!("no log for {}: {error}", kind.name()))?;
-    let hint = match kind {
-        Kind::Ferry => "build it with: cargo build --release -p dataplane",
-        Kind::Testpmd | Kind::TestpmdIo => "install it with: apt install dpdk-dev",
-    };
-    let shown = command.get_program().to_string_lossy().into_owned();
-    command.stdout(log).stderr(other).spawn().map_err(|error| format!("{shown} does not start: {error}; {hint}"))
 }
 
 fn socket(folder: &Path, side: usize) -> PathBuf {

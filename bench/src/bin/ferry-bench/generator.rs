@@ -121,12 +121,10 @@ impl Generator {
         Ok(Self { eal: eal.clone(), core: setup.core, goes_first: setup.goes_first, sides, trial: 0 })
     }
 
-    /// Links the `number`-th device under test, which runs, to an EAL without ports of its own for it.
-    pub(crate) fn linked(eal: &Eal, dut: &Dut, number: usize, setup: &Setup) -> Result<Self, String> {
+    /// Starts the `number`-th device under test, linked to an EAL without ports of its own for it.
+    pub(crate) fn linked(eal: &Eal, dut: &mut Dut, number: usize, setup: &Setup) -> Result<Self, String> {
         let devices = dut.links(number, setup.descriptors)?;
-        for device in &devices {
-            eal.attach(device).map_err(|error| format!("{error}\n{}", dut.log()))?;
-        }
+        dut.link(eal, &devices)?;
         Self::start(eal, &devices, STATIONS, setup)
     }
 

@@ -285,4 +285,4 @@ const SLOWEST: u64 = 5_000_000;
 const LOOK: u64 = 10;
 
 /// For how many seconds without any packet the last ones are waited for.
-const LAST_WAIT: f64 = 0.2;
+const LAST_WAIT: f64 = 0.05;

@@ -16,7 +16,7 @@ use dpdk::{Device, Eal, EalConfig};
 pub(crate) use self::measure::loss_ratio;
 use self::target::{Machine, Target};
 use crate::cores::{self, Cleared};
-use crate::dut::{Dut, Kind};
+use crate::dut::{Dut, Ends, Kind};
 use crate::generate::{number, seconds};
 use crate::generator::Generator;
 use crate::ports;
@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Multiplies how long trials are: 1 is a second each and 21 for a load to be believed, ten for latencies.
     #[arg(long, default_value = "1", value_parser = number)]
     scale: f64,
+    /// How far apart the bounds of a rate may be when it is found, in percent of the upper one.
+    #[arg(long, default_value = "0.5", value_parser = number)]
+    width: f64,
     /// For how many seconds a device is offered too much before its recovery is measured.
     #[arg(long, default_value = "60", value_parser = seconds)]
     overload: f64,
@@ -56,6 +59,9 @@ pub(crate) struct Options {
     /// The core that each device under test forwards on.
     #[arg(long, default_value_t = 0)]
     dut_core: usize,
+    /// Whose ends of the links are vhost; the others are virtio_user.
+    #[arg(long, value_enum, default_value_t = Ends::DeviceVhost)]
+    ends: Ends,
     /// Keeps everybody who may run elsewhere off that core meanwhile: what others do there the device loses packets for.
     #[arg(long)]
     clear_core: bool,
@@ -86,13 +92,19 @@ enum Measurement {
     BackToBack,
     /// How long packets are lost after too many (26.5).
     Recovery,
-    /// How long none come out when the device is started again (26.6). Only if it is asked for: DPDK 22.11's `virtio_user` may
-    /// end this program in its interrupt thread when a device connects again.
+    /// How long none come out when the device is started again (26.6); over links with `--ends generator-vhost`.
     Reset,
 }
 
 /// Measures, and prints tables or JSON.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
+    if options.wants(Measurement::Reset) && options.ports.is_empty() && options.ends != Ends::GeneratorVhost {
+        return Err(
+            "a device is started again under a load only over links with --ends generator-vhost: a virtio_user of \
+                    this program might end with it"
+                .to_owned(),
+        );
+    }
     let mut targets = targets(options)?;
     let _cleared = options.clear_core.then(|| Cleared::of(options.dut_core)).transpose()?;
     let mut figures = Vec::new();
@@ -125,8 +137,8 @@ fn targets(options: &Options) -> Result<Vec<Target>, String> {
     let cpus = cores::all_but(options.dut_core);
     let eal = Eal::start(&EalConfig { memory_mib, cpus, ..EalConfig::default() }).map_err(|error| error.to_string())?;
     let started = options.duts.iter().enumerate().map(|(place, kind)| {
-        let mut dut = Dut::start(*kind, options.dut_core, options.ferryd.as_deref())?;
-        let generator = Generator::linked(&eal, &dut, place, &setup)?;
+        let mut dut = Dut::new(*kind, options.dut_core, options.ends, options.ferryd.as_deref())?;
+        let generator = Generator::linked(&eal, &mut dut, place, &setup)?;
         let routers = dut.routers();
         dut.pause();
         let (name, machine) = (kind.name().to_owned(), Machine::default());

@@ -156,7 +156,8 @@ fn highest(target: &mut Target, options: &Options) -> Result<f64, String> {
 }
 
 fn throughput(targets: &mut [Target], figures: &mut [Figures], options: &Options) -> Result<(), String> {
-    let goals = || vec![Goal::NDR.scaled(options.scale), Goal::PDR.scaled(options.scale)];
+    let goal = |goal: Goal| Goal { width: options.width / 100.0, ..goal.scaled(options.scale) };
+    let goals = || vec![goal(Goal::NDR), goal(Goal::PDR)];
     let mut searches: Vec<Search> =
         figures.iter().map(|figures| Search::new(goals(), figures.most / 1e4, figures.most)).collect();
     loop {
