@@ -45,10 +45,26 @@ pub fn forward_burst_by<'p, F: Frame>(
     passes: &'p mut Passes,
 ) -> &'p [Verdict] {
     let Passes { ipv4, ipv6, next_hops, verdicts } = passes;
-    // Beside what they count, and not in it: so they stay in registers, and no packet waits for the one before.
-    let (mut ipv4_len, mut ipv6_len) = (0, 0);
     let plain = Plain::at(state.port(ingress));
-    for (place, frame) in (0..).zip(burst.iter()) {
+    let (table_ipv4, table_ipv6) = state.tables(ingress);
+    // Most bursts are plain IPv4 from the first to the last, and then nobody asks for their places.
+    let mut ahead = 0;
+    for (frame, destination) in burst.iter().zip(&mut ipv4.destinations) {
+        let Some(address) = plain.ipv4(frame.bytes()) else { break };
+        *destination = address;
+        ahead += 1;
+    }
+    if ahead == burst.len() {
+        lookup.ipv4(table_ipv4, &ipv4.destinations[..ahead], next_hops);
+        for ((frame, next_hop), verdict) in burst.iter_mut().zip(&*next_hops).zip(&mut *verdicts) {
+            *verdict = send_on::<F, Ipv4Header>(state, frame, *next_hop);
+        }
+        return &verdicts[..ahead];
+    }
+    ipv4.places[..ahead].copy_from_slice(&IN_ORDER[..ahead]);
+    // Beside what they count, and not in it: so they stay in registers, and no packet waits for the one before.
+    let (mut ipv4_len, mut ipv6_len) = (ahead, 0);
+    for (place, frame) in IN_ORDER[ahead..].iter().copied().zip(&burst[ahead..]) {
         let bytes = frame.bytes();
         if let Some(destination) = plain.ipv4(bytes) {
             ipv4.put(&mut ipv4_len, place, destination);
@@ -62,7 +78,6 @@ pub fn forward_burst_by<'p, F: Frame>(
             }
         }
     }
-    let (table_ipv4, table_ipv6) = state.tables(ingress);
     if ipv4_len > 0 {
         lookup.ipv4(table_ipv4, &ipv4.destinations[..ipv4_len], next_hops);
         send_all::<_, Ipv4Header>(state, burst, &ipv4.places[..ipv4_len], next_hops, verdicts);
@@ -160,3 +175,14 @@ fn send_all<F: Frame, H: Header>(
         verdicts[place] = send_on::<F, H>(state, &mut burst[place], *next_hop);
     }
 }
+
+/// The places of a burst.
+const IN_ORDER: [u8; BURST] = {
+    let mut places = [0; BURST];
+    let mut place = 1;
+    while place < BURST {
+        places[place] = places[place - 1] + 1;
+        place += 1;
+    }
+    places
+};
