@@ -8,6 +8,7 @@
 //! Addresses of the configuration are there whenever ferryd starts; one that is added at run time is tried, announced and
 //! defended as they are, and gone when ferryd ends. What is refused in a configuration is refused here, in the same words.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ use control_api::{ApiError, ErrorKind, EventKind, Family, InterfaceAddress, Netw
 use packet::ethernet::MacAddr;
 
 use crate::control::Control;
-use crate::ports;
+use crate::ports::{self, PortInfo};
 use crate::rib::{Protocol, Way};
-use crate::route::{Facts, RouteEntry};
+use crate::route::{Facts, RouteEntry, RouteId};
 use crate::time::Timestamp;
 
 impl Control {
@@ -35,8 +36,15 @@ impl Control {
     /// Gives a port one more address.
     pub(crate) fn add_address(&mut self, dev: &str, own: InterfaceAddress, now: Timestamp) -> Result<(), ApiError> {
         let port = self.ports.named(dev)?;
-        self.refuse_address(port, own)?;
+        self.refuse_small_mtu(port, own)?;
+        self.refuse_address(port, own, &Leaving::default())?;
         self.tell_kernel(port, own, true)?;
+        self.put_address(port, own, now);
+        Ok(())
+    }
+
+    /// An address that nothing is in the way of is a port's from now on.
+    pub(crate) fn put_address(&mut self, port: PortId, own: InterfaceAddress, now: Timestamp) {
         for learnt in self.learnt_routes(port, own) {
             self.routes.remove_entry(&learnt);
         }
@@ -46,7 +54,6 @@ impl Control {
         self.renew_routes_of(port, own);
         self.set_broadcast(port, own, true);
         self.try_address(port, own.address(), now);
-        Ok(())
     }
 
     /// Takes an address of a port away; `len`, if it is said, is that of its network.
@@ -62,35 +69,53 @@ impl Control {
                 .with_hint(format!("those it has: {there}")));
         };
         self.tell_kernel(port, own, false)?;
+        self.take_address(port, own);
+        Ok(())
+    }
+
+    /// An address is a port's no more.
+    pub(crate) fn take_address(&mut self, port: PortId, own: InterfaceAddress) {
+        let address = own.address();
         self.ports.remove_address(port, own);
         self.set_broadcast(port, own, false);
         self.renew_routes_of(port, own);
         self.speak_by_others(address);
         self.leave_address(port, address);
         self.routes.events.address(EventKind::DelAddr, port, own);
+    }
+
+    /// RFC 8200 section 5: a link that carries IPv6 carries 1280 bytes.
+    fn refuse_small_mtu(&self, port: PortId, own: InterfaceAddress) -> Result<(), ApiError> {
+        let PortInfo { name, state, .. } = self.ports.port(port);
+        if own.family() == Family::Ipv6 && state.mtu.bytes() < packet::ipv6::MIN_MTU {
+            let least = packet::ipv6::MIN_MTU;
+            let message = format!("an MTU of {} is too small for IPv6, which needs {least}", state.mtu);
+            return Err(ApiError::new(ErrorKind::Invalid, message)
+                .with_hint(format!("give it more first: `port set {name} mtu {least}`")));
+        }
         Ok(())
     }
 
-    /// Refuses an address that would be in two places, or in the way of what somebody wants.
-    fn refuse_address(&self, port: PortId, own: InterfaceAddress) -> Result<(), ApiError> {
+    /// Refuses an address that would be in two places, or in the way of what somebody wants and what does not leave.
+    pub(crate) fn refuse_address(
+        &self,
+        port: PortId,
+        own: InterfaceAddress,
+        leaving: &Leaving,
+    ) -> Result<(), ApiError> {
         let exists = |message: String, hint: &str| Err(ApiError::new(ErrorKind::Exists, message).with_hint(hint));
         let (info, address) = (self.ports.port(port), own.address());
         let name = &info.name;
-        if let Some(owner) = self.ports.owner(address) {
-            let owner = &self.ports.port(owner).name;
-            return exists(format!("{address} is an address of port `{owner}` already"), "give it another");
-        }
-        if own.family() == Family::Ipv6 && info.state.mtu.bytes() < packet::ipv6::MIN_MTU {
-            let message =
-                format!("an MTU of {} is too small for IPv6, which needs {}", info.state.mtu, packet::ipv6::MIN_MTU);
-            return Err(ApiError::new(ErrorKind::Invalid, message)
-                .with_hint(format!("give it more first: `port set {name} mtu {}`", packet::ipv6::MIN_MTU)));
-        }
-        let others = self.ports.iter().filter(|(other, _)| *other != port);
-        let others =
-            others.flat_map(|(_, info)| info.addresses.iter().map(move |theirs| (&info.name, theirs.network())));
-        for (other, theirs) in others {
-            let ours = own.network();
+        let ports = self.ports.iter();
+        let there = ports.flat_map(|(port, info)| info.addresses.iter().map(move |own| (port, &info.name, *own)));
+        for (owner, other, theirs) in there.filter(|(port, _, own)| !leaving.addresses.contains(&(*port, *own))) {
+            if theirs.address() == address {
+                return exists(format!("{address} is an address of port `{other}` already"), "give it another");
+            }
+            let (ours, theirs) = (own.network(), theirs.network());
+            if owner == port {
+                continue;
+            }
             if ours.covers(theirs) || theirs.covers(ours) {
                 let message = match ours == theirs {
                     true => format!("ports `{other}` and `{name}` would be in the same network, {ours}"),
@@ -99,18 +124,20 @@ impl Control {
                 return exists(message, "give each port a network of its own");
             }
         }
-        if self.neighbours.is_permanent((address, port)) {
+        let is_neighbour = self.neighbours.is_permanent((address, port));
+        if is_neighbour && !leaving.neighbours.contains(&(address, port)) {
             return exists(format!("there is a static neighbour {address} on `{name}`"), "delete it first");
         }
         let by_it =
             |entry: &&Arc<RouteEntry>| matches!(entry.facts().leads, Way::Gateway(_, gateway) if gateway == address);
-        if let Some(entry) = self.routes.every().find(by_it).filter(|entry| !is_learnt(entry)) {
+        let stays = |entry: &&Arc<RouteEntry>| !is_learnt(entry) && !leaving.has(entry);
+        if let Some(entry) = self.routes.every().filter(by_it).find(stays) {
             return exists(
                 format!("the route to {} goes by the gateway {address}", entry.prefix()),
                 "change that first",
             );
         }
-        let asked_for = self.static_routes(port, own).into_iter().find(|entry| !is_learnt(entry));
+        let asked_for = self.static_routes(port, own).into_iter().find(|entry| stays(&entry));
         match asked_for {
             Some(entry) => exists(format!("there is a route to {} already", entry.prefix()), "delete it first"),
             None => Ok(()),
@@ -137,7 +164,7 @@ impl Control {
     }
 
     /// An address has come or gone: those routes that follow from it are as all addresses together want them.
-    fn renew_routes_of(&mut self, port: PortId, own: InterfaceAddress) {
+    pub(crate) fn renew_routes_of(&mut self, port: PortId, own: InterfaceAddress) {
         for Following { network, protocol, .. } in routes_of(port, own, false) {
             for fib in self.fibs_of(port) {
                 self.renew(fib, network, protocol);
@@ -187,7 +214,7 @@ impl Control {
     }
 
     /// RFC 2644: where it is asked for, all stations on the link are who has the network's broadcast.
-    fn set_broadcast(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) {
+    pub(crate) fn set_broadcast(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) {
         let info = self.ports.port(port);
         let Some(broadcast) = own.broadcast().filter(|_| info.directed_broadcast) else { return };
         if is_there {
@@ -206,7 +233,7 @@ impl Control {
         }
     }
 
-    fn tell_kernel(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), ApiError> {
+    pub(crate) fn tell_kernel(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), ApiError> {
         if !self.ports.port(port).state.tap {
             return Ok(());
         }
@@ -217,6 +244,20 @@ impl Control {
                 format!("the kernel's interface of port `{name}` refuses {own}: {reason}"),
             )
         })
+    }
+}
+
+/// What goes at the same time, and so is in nobody's way.
+#[derive(Debug, Default)]
+pub(crate) struct Leaving {
+    pub(crate) addresses: Vec<(PortId, InterfaceAddress)>,
+    pub(crate) neighbours: Vec<(IpAddr, PortId)>,
+    pub(crate) routes: BTreeSet<RouteId>,
+}
+
+impl Leaving {
+    pub(crate) fn has(&self, entry: &RouteEntry) -> bool {
+        self.routes.contains(&entry.id())
     }
 }
 
@@ -245,6 +286,6 @@ fn routes_of(port: PortId, own: InterfaceAddress, directed_broadcast: bool) -> V
 }
 
 /// Whether nobody has asked for it: it was made from another, or by a redirect.
-fn is_learnt(entry: &RouteEntry) -> bool {
+pub(crate) fn is_learnt(entry: &RouteEntry) -> bool {
     entry.flags().intersects(RouteFlags::WASCLONED | RouteFlags::DYNAMIC)
 }

@@ -100,6 +100,7 @@
 
 mod check;
 mod device;
+mod difference;
 mod filter;
 mod fpm;
 mod gateway;
@@ -124,6 +125,8 @@ pub use control_api::{InterfaceAddress, Network};
 use packet::ethernet::MacAddr;
 
 use crate::limits::IcmpLimits;
+
+pub(crate) use difference::{Difference, Step};
 
 pub use device::{Device, DeviceError};
 pub use link::{AdvertisedPrefix, AdvertisementSettings, LinkSettings, NeighbourSettings};

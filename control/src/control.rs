@@ -4,6 +4,7 @@
 //! does, and the same input always gives the same output.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use boundary::{Counters, ForwardingState, Mtu, PortId, PortState, Publisher, Punt, PuntReason};
 use control_api::{ApiError, ErrorKind, Link, Reply, Request, Spread};
@@ -121,6 +122,8 @@ pub struct Setup {
     pub kernel: Option<Box<dyn Kernel>>,
     /// How a routing daemon is listened to, if one is.
     pub fpm: Option<fpm::Settings>,
+    /// The configuration all this is from, which another is held against while ferry runs.
+    pub config: Option<Arc<Config>>,
 }
 
 impl Setup {
@@ -150,6 +153,7 @@ impl Setup {
             queues: Queues::default(),
             kernel: None,
             fpm: config.fpm().cloned(),
+            config: Some(Arc::new(config.clone())),
         }
     }
 }
@@ -290,6 +294,8 @@ pub struct Control {
     /// For the next IPv4 packet of our own.
     pub(crate) identification: u16,
     pub(crate) assume_neighbours: bool,
+    /// What the routers' own part of all this follows from.
+    pub(crate) config: Option<Arc<Config>>,
 }
 
 impl Control {
@@ -318,6 +324,7 @@ impl Control {
             queues,
             kernel,
             fpm,
+            config,
         } = setup;
         links.resize(ports.len(), config::LinkSettings::default());
         let wall = Wall::default();
@@ -346,6 +353,7 @@ impl Control {
             wall,
             identification: 0,
             assume_neighbours,
+            config,
         };
         control.routes.timed = Timed::within(timers);
         control.routes.are_counted = count_packets;
@@ -475,6 +483,12 @@ impl Control {
             Request::PathMtu(heard) => self.hear_of_mtu(&heard, now).map(Reply::Route),
             Request::FpmShow => self.shown_daemon(now).map(Reply::Fpm),
             Request::FpmSweep => self.sweep_daemon().map(Reply::Flushed),
+            Request::ConfigReload { file, dry_run } => {
+                let next = asker.config.ok_or_else(|| {
+                    ApiError::new(ErrorKind::Invalid, "a configuration is read over a connection, and there is none")
+                })?;
+                self.reload(&next, file.unwrap_or_default(), dry_run, now).map(Reply::Config)
+            }
             Request::Monitor { fib, loopback } => self.follow_for(asker, fib, loopback).map(|()| Reply::Done),
             Request::Stats => Ok(Reply::Stats(self.stats(now))),
             Request::Drops => Ok(Reply::Drops(self.drops())),

@@ -43,6 +43,7 @@ mod presence;
 mod queues;
 mod reassembly;
 mod redirect;
+mod reload;
 mod requests;
 mod rib;
 mod route;

@@ -126,7 +126,7 @@ impl Control {
     }
 
     /// From now on a port carries packets of this length, as its device does.
-    fn set_port_mtu(&mut self, port: PortId, mtu: Mtu) {
+    pub(crate) fn set_port_mtu(&mut self, port: PortId, mtu: Mtu) {
         self.ports.set_mtu(port, mtu);
         self.routes.set_port_mtu(port, mtu);
         let link = self.link(port);

@@ -154,6 +154,13 @@ impl Ports {
         }
     }
 
+    /// Whether packets to the broadcast of a port's network become broadcasts on its link from now on.
+    pub(crate) fn set_directed_broadcast(&mut self, id: PortId, directed_broadcast: bool) {
+        if let Some(port) = self.ports.get_mut(id.index()) {
+            port.directed_broadcast = directed_broadcast;
+        }
+    }
+
     /// A port carries packets of this length from now on.
     pub(crate) fn set_mtu(&mut self, id: PortId, mtu: Mtu) {
         if let Some(port) = self.ports.get_mut(id.index()) {

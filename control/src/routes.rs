@@ -6,6 +6,7 @@
 //! Workers forward by table 0, and what comes in through a port with a table of its own by that. Any other is only asked.
 //! Which tables there are is said at the start: see [`Fibs`].
 
+mod rest;
 mod several;
 mod towards;
 
@@ -13,7 +14,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use boundary::{Adjacency, Counted, CountedTables, ForwardingState, Mtu, NextHop, PortId, PortState, Publisher, Trash};
+use boundary::policy::Filter;
+use boundary::{Adjacency, Counted, CountedTables, ForwardingState, NextHop, PortId, PortState, Publisher, Trash};
 use control_api::{EntryCounts, Family, Network, RouteCounts, RouteFlags};
 use packet::ethernet::{Header, MacAddr};
 
@@ -56,8 +58,9 @@ pub struct Routes {
     pub(crate) gateways: Gateways,
     /// What workers know of the ports.
     ports: Arc<[PortState]>,
-    /// They have not been shown these yet.
-    are_ports_other: bool,
+    filters: Arc<[Filter]>,
+    /// They have not been shown yet what they know beside tables and next hops.
+    is_rest_other: bool,
 }
 
 /// A table of each family.
@@ -139,7 +142,8 @@ impl Routes {
             are_counted: false,
             events,
             ports: Arc::clone(&publisher.current().ports),
-            are_ports_other: false,
+            filters: Arc::clone(&publisher.current().filters),
+            is_rest_other: false,
             publisher,
             timed: Timed::default(),
             expiry: Expiry::default(),
@@ -429,19 +433,6 @@ impl Routes {
         self.doubt_gateways(entry.fib(), entry.prefix(), entry.protocol());
     }
 
-    /// A port carries packets of this length from now on, as workers know it.
-    pub(crate) fn set_mtu_of_port(&mut self, port: PortId, mtu: Mtu) {
-        Arc::make_mut(&mut self.ports)[port.index()].mtu = mtu;
-        self.next_hops.set_mtu(port, mtu);
-        self.are_ports_other = true;
-    }
-
-    /// What comes in through a port is dropped from now on, or no longer.
-    pub(crate) fn set_closed(&mut self, port: PortId, closed: bool) {
-        Arc::make_mut(&mut self.ports)[port.index()].policy.closed = closed;
-        self.are_ports_other = true;
-    }
-
     fn tables(&self, fib: u16) -> Option<&Tables> {
         if fib == MAIN { Some(&self.main) } else { self.others.get(&fib) }
     }
@@ -511,10 +502,10 @@ impl Routes {
     /// Shows workers everything that changed since the last time, at once; does nothing when nothing did.
     pub(crate) fn publish(&mut self) {
         self.resolve_gateways();
-        let are_ports_other = std::mem::take(&mut self.are_ports_other);
+        let is_rest_other = std::mem::take(&mut self.is_rest_other);
         let are_others_changed = self.others.values().any(Tables::are_changed);
         let is_same = !self.main.are_changed() && !are_others_changed && !self.next_hops.is_changed();
-        if is_same && !are_ports_other {
+        if is_same && !is_rest_other {
             return;
         }
         if are_others_changed {
@@ -532,7 +523,7 @@ impl Routes {
             groups: self.next_hops.share_groups(),
             flows: self.multipath.flows,
             ports: Arc::clone(&self.ports),
-            filters: current.filters.clone(),
+            filters: Arc::clone(&self.filters),
             counted,
         });
     }

@@ -18,12 +18,13 @@
 //! A client that follows what happens ([`Request::Monitor`]) is told over the same connection, between the answers to what
 //! else it asks. It may be as silent as it likes; when it takes nothing for as long as a slow client may, it is let go.
 
+mod reload;
 mod socket;
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,10 +39,12 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub use reload::reload;
 pub use socket::ServerError;
 use socket::SocketFile;
 
 use crate::asker::Asker;
+use crate::config::Config;
 use crate::events::{self, ClientId, Heard, Subscription};
 
 /// A client's request on its way to the control thread, and where its answer goes.
@@ -65,13 +68,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at `path`, on a thread of its own, and sends what clients ask to `control`.
+    /// Listens at `path`, on a thread of its own, and sends what clients ask to `control`. `config` is the file that ferryd
+    /// was started with, which clients may want it to read again.
     ///
     /// # Errors
     ///
     /// When no socket can be made there; most often because another ferryd has it.
-    pub fn start(path: &Path, control: Sender<Asked>) -> Result<Self, ServerError> {
-        Self::start_with(path, control, Limits::default())
+    pub fn start(path: &Path, config: &Path, control: Sender<Asked>) -> Result<Self, ServerError> {
+        Self::start_with(path, config, control, Limits::default())
     }
 
     /// The same with other limits.
@@ -79,13 +83,13 @@ impl Server {
     /// # Errors
     ///
     /// The same.
-    pub fn start_with(path: &Path, control: Sender<Asked>, limits: Limits) -> Result<Self, ServerError> {
+    pub fn start_with(path: &Path, config: &Path, control: Sender<Asked>, limits: Limits) -> Result<Self, ServerError> {
         let (socket, listener) = SocketFile::bind(path)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
         let (stop, stopping) = watch::channel(false);
         let (owner, clients) = (socket.owner(), Arc::default());
-        let hall = Hall { control, limits, stopping, owner, clients };
+        let hall = Hall { control, limits, stopping, owner, clients, config: config.to_owned() };
         let serve = move || runtime.block_on(hall.serve(listener, socket));
         let thread = std::thread::Builder::new().name("api".to_owned()).spawn(serve).map_err(ServerError::Thread)?;
         Ok(Self { stop, thread: Some(thread) })
@@ -146,6 +150,8 @@ struct Hall {
     owner: u32,
     /// Clients there ever were: the next one's number.
     clients: Arc<AtomicU64>,
+    /// The file that ferryd was started with.
+    config: PathBuf,
 }
 
 /// A client, as far as all that it asks has in common.
@@ -280,20 +286,32 @@ impl Hall {
     /// What the control thread says; or what is said in its place.
     async fn ask(
         &self,
-        request: Request,
+        mut request: Request,
         seq: u32,
         client: Client,
         followed: &mut Option<Subscription>,
     ) -> Result<Reply, ApiError> {
+        let config = match &mut request {
+            Request::ConfigReload { file, .. } if client.may_change => Some(self.read_config(file).await?),
+            _other => None,
+        };
         let wants_to_follow = matches!(request, Request::Monitor { .. });
         let (queue, subscription) = wants_to_follow.then(events::queue).unzip();
         let Client { id, pid, may_change } = client;
-        let asker = Asker { client: Some(id), pid, seq, may_change, queue };
+        let asker = Asker { client: Some(id), pid, seq, may_change, queue, config };
         let reply = self.decided(request, asker).await?;
         if subscription.is_some() {
             *followed = subscription;
         }
         Ok(reply)
+    }
+
+    /// Reads the configuration that a request names, and names it if it did not. Away from this thread, which others wait for.
+    async fn read_config(&self, file: &mut Option<String>) -> Result<Box<Config>, ApiError> {
+        let path = file.as_ref().map_or_else(|| self.config.clone(), PathBuf::from);
+        *file = Some(path.display().to_string());
+        let read = tokio::task::spawn_blocking(move || reload::read(&path)).await;
+        read.unwrap_or_else(|error| Err(ApiError::new(ErrorKind::Internal, format!("reading it failed: {error}"))))
     }
 
     async fn decided(&self, request: Request, asker: Asker) -> Result<Reply, ApiError> {

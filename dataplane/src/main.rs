@@ -20,12 +20,13 @@ use boundary::{ForwardingState, RingSizes, Totals};
 use clap::Parser;
 use control::config::{Config, ConfigError};
 use control::fpm::{Listener, ListenerError};
-use control::server::{Server, ServerError};
+use control::server::{Asked, Server, ServerError};
 use control::thread::ControlThread;
 use control::{Control, Kernel, Setup, Timestamp};
-use tracing::{error, info};
+use crossbeam::channel::Sender;
+use tracing::{error, info, warn};
 
-use crate::end::End;
+use crate::end::{Call, End};
 use crate::keep::Shelf;
 use crate::pools::frame_room;
 use crate::ports::{Ports, Started, start_eal};
@@ -77,6 +78,8 @@ fn check(path: &Path) -> Result<(), StartError> {
 /// Starts everything, waits to be told to stop, and stops everything.
 fn run(path: &Path) -> Result<(), StartError> {
     let config = Config::load(path)?;
+    // Whoever names it later need not stand where we do.
+    let path = std::path::absolute(path).unwrap_or_else(|_error| path.to_owned());
     // From here on a signal waits until it is asked for, so that whatever was started is also stopped.
     let mut end = End::of_signals().map_err(StartError::Signals)?;
     let cores = cores::of_workers(config.workers())?;
@@ -85,7 +88,7 @@ fn run(path: &Path) -> Result<(), StartError> {
 
     // First of all: whoever has the socket already has the devices, too, and must not be disturbed on them.
     let (asked, requests) = crossbeam::channel::bounded(REQUESTS);
-    let server = Server::start(config.socket(), asked)?;
+    let server = Server::start(config.socket(), &path, asked.clone())?;
     info!("listening on {}", config.socket().display());
     let eal = start_eal(&config, other_cores)?;
     let nodes: Vec<_> = cores.iter().map(|core| cores::node_of(core.id)).collect();
@@ -122,9 +125,12 @@ fn run(path: &Path) -> Result<(), StartError> {
     let workers = Workers::spawn(&eal, crews, &alarm)?;
     info!("forwarding");
 
-    match end.wait() {
-        Some(signal) => info!("stopping on {signal}"),
-        None => error!("stopping, because a thread has panicked"),
+    loop {
+        match end.wait() {
+            Call::Reload => reload(&path, &asked),
+            Call::Stop(signal) => break info!("stopping on {signal}"),
+            Call::Alarm => break error!("stopping, because a thread has panicked"),
+        }
     }
     server.stop();
     let control = control.stop().map(|mut control| {
@@ -136,6 +142,25 @@ fn run(path: &Path) -> Result<(), StartError> {
     shelf.into_iter().for_each(Shelf::close);
     info!("{}", Summary(&Totals::of_all(&counters)));
     control.map_or_else(|| Err(StartError::Panicked { thread: "the control thread".to_owned() }), |_| workers)
+}
+
+/// Runs by the configuration as it is in the file now, or as before, if anything is wrong with it.
+fn reload(path: &Path, control: &Sender<Asked>) {
+    match control::server::reload(control, path) {
+        Ok(told) if told.changes.is_empty() => info!("{}: nothing has changed", told.file),
+        Ok(told) => {
+            for control_api::ConfigChange { what, old, new } in told.changes {
+                let side = |side: Option<String>| side.unwrap_or_else(|| "-".to_owned());
+                info!("{what}: {} -> {}", side(old), side(new));
+            }
+        }
+        Err(refused) => {
+            warn!("running on as before: {}", refused.picture.as_ref().unwrap_or(&refused.message));
+            if let Some(hint) = refused.hint {
+                warn!("help: {hint}");
+            }
+        }
+    }
 }
 
 /// Requests that may wait for the control thread; whoever asks more waits to be heard.

@@ -15,18 +15,27 @@ pub struct ApiError {
     /// What to do about it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The same for a person, where words alone do not show it: the lines of a file, and what is wrong in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }
 
 impl ApiError {
     /// An error without a hint.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, picture: None }
     }
 
     /// The same with a hint: a sentence that begins with a verb.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same with how a person sees it.
+    #[must_use]
+    pub fn with_picture(self, picture: impl Into<String>) -> Self {
+        Self { picture: Some(picture.into()), ..self }
     }
 }
 
@@ -99,6 +108,8 @@ kinds! {
     UnknownPort = "unknown_port", exit 7;
     /// It is there and may not be changed: a pinned route, as those of ports' addresses are.
     NotAllowed = "not_allowed", exit 8;
+    /// It changes only when ferryd starts anew.
+    RestartNeeded = "restart_needed", exit 8;
     /// ferryd has as many clients, or as much work, as it takes, or somebody has locked the route.
     Busy = "busy", exit 9;
     /// ferryd did not answer in time.
@@ -129,9 +140,13 @@ impl ErrorKind {
             Self::NotAllowed | Self::GatewayLoop => Some("EADDRINUSE"),
             Self::Busy => Some("EBUSY"),
             Self::PermissionDenied => Some("EACCES"),
-            Self::Internal | Self::TooLarge | Self::Timeout | Self::ShuttingDown | Self::NotRunning | Self::Unknown => {
-                None
-            }
+            Self::Internal
+            | Self::TooLarge
+            | Self::Timeout
+            | Self::ShuttingDown
+            | Self::NotRunning
+            | Self::RestartNeeded
+            | Self::Unknown => None,
         }
     }
 }

@@ -15,6 +15,7 @@
 //! Names of ports and reasons are text: this crate is all a client links, and it knows neither ports nor workers.
 
 pub mod client;
+mod configuration;
 mod daemon;
 mod error;
 mod event;
@@ -31,6 +32,7 @@ mod text;
 mod timer;
 pub mod wire;
 
+pub use configuration::{ConfigChange, ConfigChanges};
 pub use daemon::{Fpm, FpmState, Speaker};
 pub use error::{ApiError, ErrorKind};
 pub use event::{EventKind, RouteEvent, Told};

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use packet::ethernet::MacAddr;
 use serde::{Deserialize, Serialize};
 
+use crate::configuration::ConfigChanges;
 use crate::daemon::{Fpm, Speaker};
 use crate::event::Told;
 use crate::flags::RouteFlags;
@@ -48,6 +49,8 @@ pub enum Reply {
     Drops(Vec<Drop>),
     /// How the session with the routing daemon is.
     Fpm(Fpm),
+    /// What another configuration changes.
+    Config(ConfigChanges),
     /// Something happened; the answer to no request, but to having asked to follow.
     Event(Told),
     /// Who is there.

@@ -211,6 +211,17 @@ pub enum Request {
     /// Removes at once what the routing daemon has not told again since its last session ended. Answered
     /// [`crate::Reply::Flushed`].
     FpmSweep,
+    /// Reads a configuration and runs by it, all of it or none: what the last one said and this one does not is taken back,
+    /// and what it says anew is done; what was asked for, learnt or told by a routing daemon stays. Answered
+    /// [`crate::Reply::Config`].
+    ConfigReload {
+        /// The file, as ferryd finds it; the one it was started with, if none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
+        /// Only to say what would change.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dry_run: bool,
+    },
     /// Follows what happens from now on. Answered [`crate::Reply::Done`], and then by a [`crate::Reply::Event`] for each
     /// event for as long as the connection lasts; more can be asked over it meanwhile.
     Monitor {
@@ -253,6 +264,7 @@ impl Request {
             | Self::TimerAdd { .. }
             | Self::TimerClear { .. }
             | Self::FpmSweep
+            | Self::ConfigReload { .. }
             | Self::Redirect(_)
             | Self::PathMtu(_) => true,
             Self::RouteMessage(message) => !matches!(message.verb, Verb::Get),

@@ -99,8 +99,8 @@ struct Said<'f> {
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        let ApiError { kind, message, hint } = error;
-        Self { hint, ..Self::new(kind.name(), kind.exit_code(), message) }
+        let ApiError { kind, message, hint, picture } = error;
+        Self { hint, picture, ..Self::new(kind.name(), kind.exit_code(), message) }
     }
 }
 

@@ -8,6 +8,7 @@
 //! happened ([`EXIT_CODES`]).
 
 mod address;
+mod config;
 mod context;
 mod drops;
 mod failure;
@@ -74,6 +75,8 @@ enum Noun {
     Redirect(redirect::Redirect),
     /// Hear that a path carries less than its first link: what ICMP may say to a host, said by a person.
     Pmtu(pmtu::Pmtu),
+    /// The configuration: what another would change, and running by it.
+    Config(config::Config),
     /// What happens to routes, addresses and links, as it happens: a line for each event, until Ctrl-C.
     Monitor(monitor::Monitor),
     /// The workers, and which receive queues each polls.
@@ -99,6 +102,7 @@ impl Noun {
             Self::Fpm(fpm) => fpm.run(context),
             Self::Redirect(redirect) => redirect.run(context),
             Self::Pmtu(pmtu) => pmtu.run(context),
+            Self::Config(config) => config.run(context),
             Self::Monitor(monitor) => monitor.run(context),
             Self::Worker(worker) => worker.run(context),
             Self::Stats => stats::run(context),
@@ -120,7 +124,7 @@ Exit codes:
    5  not_found, no_such_table
    6  unreachable_gateway, gateway_itself, gateway_loop, host_unreachable
    7  unknown_port
-   8  not_allowed
+   8  not_allowed, restart_needed
    9  busy, timeout: try again
   10  not_running, shutting_down
   11  permission_denied";

@@ -63,6 +63,7 @@ impl Subject {
             | Request::PathMtu(_)
             | Request::FpmShow
             | Request::FpmSweep
+            | Request::ConfigReload { .. }
             | Request::Monitor { .. }
             | Request::Stats
             | Request::Drops

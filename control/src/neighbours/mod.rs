@@ -105,6 +105,15 @@ impl Neighbours {
         }
     }
 
+    /// From now on a port has these limits; who is known beyond them stays known.
+    pub(crate) fn set_settings(&mut self, port: PortId, settings: NeighbourSettings) {
+        let link = self.link_mut(port);
+        if link.settings.resolution_rate != settings.resolution_rate {
+            link.budget = Budget::new(settings.resolution_rate);
+        }
+        link.settings = settings;
+    }
+
     /// A person says which station this neighbour is. What waited for it is released.
     pub(crate) fn set_permanent(&mut self, key: Key, mac: MacAddr) {
         self.put(key, Entry::permanent(mac));

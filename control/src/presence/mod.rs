@@ -39,6 +39,8 @@ pub(crate) struct Presence {
     has_begun: bool,
     /// Links that came up again and were not looked at yet.
     came_up: Vec<PortId>,
+    /// Ports that are to tell hosts other things than before, or nothing.
+    told_otherwise: Vec<PortId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,7 @@ impl Presence {
             tasks: Wheel::new(Duration::from_nanos(1)),
             has_begun: false,
             came_up: Vec::new(),
+            told_otherwise: Vec::new(),
         }
     }
 
@@ -63,6 +66,14 @@ impl Presence {
     pub(crate) fn link_came_up(&mut self, port: PortId) {
         if self.has_begun {
             self.came_up.push(port);
+        }
+    }
+
+    /// From now on a port does this.
+    pub(crate) fn set_settings(&mut self, port: PortId, settings: LinkSettings) {
+        let before = std::mem::replace(&mut self.settings[port.index()], settings);
+        if self.has_begun && before.advertisements != self.settings(port).advertisements {
+            self.told_otherwise.push(port);
         }
     }
 
@@ -173,6 +184,17 @@ impl Control {
     pub(crate) fn run_presence(&mut self, turn: &mut Turn<'_>) {
         for port in std::mem::take(&mut self.presence.came_up) {
             self.appear(port, turn);
+        }
+        for port in std::mem::take(&mut self.presence.told_otherwise) {
+            if self.presence.settings(port).advertisements.is_some() {
+                self.presence.advertise(port, self.ports.port(port).state.mac, turn.now);
+                continue;
+            }
+            // Who took us for a router looks for another.
+            self.send_advertisement(port, 0, turn);
+            if let Some((_, deadline)) = self.presence.advertisers.remove(&port) {
+                self.presence.tasks.cancel(deadline);
+            }
         }
         while let Some(task) = self.presence.tasks.pop_due(turn.now) {
             match task {

@@ -32,12 +32,17 @@ const QUICK: Limits = Limits {
     drain: Duration::from_secs(1),
 };
 
+/// The file that ferryd was started with, which nobody here has written.
+fn config() -> &'static Path {
+    Path::new("/nowhere/ferry.toml")
+}
+
 impl Scene {
     /// A control thread that answers each request with what `decide` says.
     fn with(limits: Limits, mut decide: impl FnMut(Asked) + Send + 'static) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (sender, asked) = crossbeam::channel::bounded(64);
-        let server = Server::start_with(&directory.path().join("ferry.sock"), sender, limits).unwrap();
+        let server = Server::start_with(&directory.path().join("ferry.sock"), config(), sender, limits).unwrap();
         std::thread::spawn(move || asked.iter().for_each(&mut decide));
         Self { server: Some(server), directory }
     }
@@ -239,7 +244,7 @@ fn a_control_thread_that_hangs_or_is_busy_or_gone_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ferry.sock");
     let (sender, asked) = crossbeam::channel::bounded(0);
-    let _server = Server::start_with(&path, sender, QUICK).unwrap();
+    let _server = Server::start_with(&path, config(), sender, QUICK).unwrap();
     let ask = || Client::connect(&path, PATIENCE).unwrap().ask(&Request::Stats).unwrap_err().kind;
     assert_eq!(ask(), ErrorKind::Busy);
     drop(asked);
@@ -284,7 +289,7 @@ fn nobody() -> Sender<Asked> {
 #[test]
 fn a_socket_that_a_ferryd_listens_on_is_not_taken_from_it() {
     let scene = Scene::with(QUICK, willing);
-    let refused = Server::start(&scene.path(), nobody()).unwrap_err();
+    let refused = Server::start(&scene.path(), config(), nobody()).unwrap_err();
     assert!(refused.to_string().contains("ferry.sock` is in use: another ferryd is running"), "{refused}");
     assert_eq!(scene.client().ask(&Request::Stats), Ok(Reply::Done));
 }
@@ -294,7 +299,7 @@ fn a_socket_that_anybody_listens_on_is_not_taken_from_them() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ferry.sock");
     let _listener = UnixListener::bind(&path).unwrap();
-    assert!(matches!(Server::start(&path, nobody()), Err(ServerError::InUse { .. })));
+    assert!(matches!(Server::start(&path, config(), nobody()), Err(ServerError::InUse { .. })));
     assert!(path.exists());
 }
 
@@ -306,7 +311,7 @@ fn a_socket_left_by_a_killed_ferryd_is_replaced() {
     drop(UnixListener::bind(&path).unwrap());
     std::fs::write(directory.path().join("ferry.sock.lock"), "").unwrap();
     let (sender, asked) = crossbeam::channel::unbounded();
-    let _server = Server::start(&path, sender).unwrap();
+    let _server = Server::start(&path, config(), sender).unwrap();
     std::thread::spawn(move || asked.iter().for_each(willing));
     assert_eq!(Client::connect(&path, PATIENCE).unwrap().ask(&Request::Stats), Ok(Reply::Done));
 }
@@ -319,7 +324,11 @@ fn a_file_that_is_no_socket_is_left_alone() {
     let link = directory.path().join("link");
     std::os::unix::fs::symlink(&file, &link).unwrap();
     for path in [&file, &link, &directory.path().to_owned()] {
-        assert!(matches!(Server::start(path, nobody()), Err(ServerError::NotASocket { .. })), "{}", path.display());
+        assert!(
+            matches!(Server::start(path, config(), nobody()), Err(ServerError::NotASocket { .. })),
+            "{}",
+            path.display()
+        );
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "data");
 }
@@ -328,11 +337,11 @@ fn a_file_that_is_no_socket_is_left_alone() {
 fn a_directory_that_is_missing_is_made_or_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run/ferry/ferry.sock");
-    drop(Server::start(&path, nobody()).unwrap());
+    drop(Server::start(&path, config(), nobody()).unwrap());
 
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let refused = Server::start(&file.join("ferry/ferry.sock"), nobody()).unwrap_err();
+    let refused = Server::start(&file.join("ferry/ferry.sock"), config(), nobody()).unwrap_err();
     assert!(refused.to_string().ends_with("file/ferry` for the API's socket"), "{refused}");
     assert_eq!(std::error::Error::source(&refused).unwrap().to_string(), "Not a directory (os error 20)");
 }
@@ -340,7 +349,7 @@ fn a_directory_that_is_missing_is_made_or_named() {
 #[test]
 fn a_path_that_is_too_long_is_named() {
     let directory = tempfile::tempdir().unwrap();
-    let refused = Server::start(&directory.path().join("x".repeat(120)), nobody()).unwrap_err();
+    let refused = Server::start(&directory.path().join("x".repeat(120)), config(), nobody()).unwrap_err();
     assert!(refused.to_string().ends_with("is too long for a socket's path"), "{refused}");
 }
 
@@ -448,4 +457,28 @@ fn root_and_ferryd_s_own_user_may_change_things_and_nobody_else() {
     let [first, second] = [heard.recv().unwrap(), heard.recv().unwrap()];
     assert_eq!((first.0, first.1), (std::process::id(), true), "this test runs as the user it runs as");
     assert_ne!(first.2, second.2, "each connection is a client");
+}
+
+#[test]
+fn a_configuration_is_read_before_it_is_asked_for_and_its_mistakes_are_said_with_their_lines() {
+    let (said, heard) = crossbeam::channel::unbounded();
+    let scene = Scene::with(QUICK, move |asked: Asked| {
+        said.send((asked.request.clone(), asked.asker.config.map(|config| config.routes().len()))).unwrap();
+        asked.reply.send(Ok(Reply::Done)).unwrap();
+    });
+    let file = scene.directory.path().join("ferry.toml");
+    let name = file.display().to_string();
+    let wanted = |file: Option<&str>| Request::ConfigReload { file: file.map(str::to_owned), dry_run: false };
+    let sound = "[[port]]\nname = \"p\"\ndevice = \"net_null0\"\n[[route]]\nto = \"10.0.0.0/8\"\nblackhole = true\n";
+    std::fs::write(&file, sound).unwrap();
+    scene.client().ask(&wanted(Some(&name))).unwrap();
+    assert_eq!(heard.recv().unwrap(), (wanted(Some(&name)), Some(1)));
+    std::fs::write(&file, sound.replace("blackhole", "blackhol")).unwrap();
+    let refused = scene.client().ask(&wanted(Some(&name))).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(refused.message.contains("line 6, column 1: "), "{refused}");
+    assert!(refused.picture.is_some_and(|picture| picture.contains("ferry.toml:6:1")));
+    let unnamed = scene.client().ask(&wanted(None)).unwrap_err();
+    assert!(unnamed.message.contains("`/nowhere/ferry.toml`: there is no such file"), "{unnamed}");
+    assert!(heard.is_empty(), "what cannot be read does not get to the control thread");
 }

@@ -10,6 +10,7 @@ mod own_addresses;
 mod policy;
 mod proxies;
 mod queues;
+mod reload;
 mod requests;
 mod routers;
 mod routes;

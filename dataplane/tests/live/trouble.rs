@@ -81,11 +81,41 @@ fn an_answer_that_cannot_be_written_is_a_failure_and_no_panic() {
 #[test]
 fn a_terminal_that_is_closed_stops_ferryd_in_order() {
     let idle = Idle::new();
-    let ferryd = Ferryd::start(idle.command(&[]));
-    ferryd.signal("HUP");
-    let (well, log) = ferryd.wait();
-    assert!(well && log.contains("stopping on SIGHUP") && log.contains("received 0 ="), "{log}");
+    let log = idle.config().with_file_name("log");
+    let ferryd =
+        format!("exec {} --config {} 2>{}", env!("CARGO_BIN_EXE_ferryd"), idle.config().display(), log.display());
+    let mut terminal =
+        Command::new("script").args(["-qec", &ferryd, "/dev/null"]).stdout(Stdio::null()).spawn().unwrap();
+    let says = |what: &str| patiently(|| fs::read_to_string(&log).ok().filter(|log| log.contains(what)));
+    assert!(says("forwarding").is_some());
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    let said = says("received 0 =").expect("it stops");
+    assert!(said.contains("stopping on SIGHUP"), "{said}");
     assert!(!idle.socket().exists());
+}
+
+#[test]
+fn a_service_that_is_hung_up_reads_its_configuration_again() {
+    let idle = Idle::new();
+    let mut command = idle.command(&[]);
+    // Of a session of its own, as a service is: without a terminal.
+    let program = command.get_program().to_owned();
+    let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+    command = Command::new("setsid");
+    command.arg(program).args(arguments);
+    let ferryd = Ferryd::start(command);
+    let sound = fs::read_to_string(idle.config()).unwrap();
+    fs::write(idle.config(), format!("{sound}\n[[route]]\nto = \"10.0.0.0/8\"\nblackhole = true\n")).unwrap();
+    ferryd.signal("HUP");
+    let says = |what: &str| patiently(|| ferryd.log().contains(what).then_some(())).is_some();
+    assert!(says("route 10.0.0.0/8: - -> blackhole"), "{}", ferryd.log());
+    fs::write(idle.config(), format!("{sound}\nnonsense")).unwrap();
+    ferryd.signal("HUP");
+    assert!(says("running on as before:"), "{}", ferryd.log());
+    ferryd.signal("INT");
+    let (well, log) = ferryd.wait();
+    assert!(well, "{log}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn counts(scene: &mut Scene) -> EventCounts {
 
 /// A client with a request of this number.
 const fn client(seq: u32) -> Asker {
-    Asker { client: Some(ClientId(1)), pid: 4711, seq, may_change: true, queue: None }
+    Asker { client: Some(ClientId(1)), pid: 4711, seq, may_change: true, queue: None, config: None }
 }
 
 fn asks(scene: &mut Scene, asker: Asker, message: RouteMessage) -> Result<Route, ApiError> {

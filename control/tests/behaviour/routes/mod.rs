@@ -18,7 +18,7 @@ mod gateways;
 mod learnt;
 mod links;
 mod lookups;
-mod messages;
+pub(crate) mod messages;
 mod metrics;
 mod multipath;
 mod pinned;
