@@ -1,4 +1,4 @@
-//! `ferry-bench churn`: packets lost while routes change, counters are read and neighbours come and go.
+//! `ferry-bench churn`: packets lost while routes and configurations change, counters are read and neighbours come and go.
 //!
 //! The flows go one way at a part of what ferryd carries without loss. Each update adds or deletes a host route over one of
 //! the very destinations of the flows, to the same gateway: a packet may see the route or not, and must come out either way.
@@ -57,6 +57,9 @@ pub(crate) struct Options {
     /// Neighbours a second that come, move to another station, and go.
     #[arg(long, default_value_t = 10)]
     flaps: u32,
+    /// Configurations a second that ferryd is to run by from then on: two by turns, one of which has a hundred routes more.
+    #[arg(long, default_value_t = 1)]
+    reloads: u32,
     /// Routes that are there before, beside those of the flows.
     #[arg(long, default_value_t = 100_000)]
     routes: u32,
@@ -198,6 +201,7 @@ impl Bench<'_> {
             batch: options.batch.max(1),
             scrapes: options.scrapes,
             flaps: options.flaps,
+            reloads: options.reloads,
         });
         let what = if with_churn { format!("{updates:.0} updates a second") } else { "without churn".to_owned() };
         let progress = Progress::new(format!("pair {}: {what}", pair + 1), load.time());

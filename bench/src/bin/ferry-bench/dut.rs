@@ -156,6 +156,11 @@ impl Dut {
         self.folder.path().join("api")
     }
 
+    /// The file that ferryd was started with.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("ferry.toml")
+    }
+
     /// What it has counted, if it tells.
     pub(crate) fn stats(&self) -> Result<Option<Stats>, String> {
         if self.kind != Kind::Ferry {

@@ -1,5 +1,6 @@
 //! Those who keep ferryd's control thread busy, each over a connection of its own.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,8 @@ use crate::dut::Dut;
 #[derive(Debug)]
 pub(super) struct Clients {
     socket: PathBuf,
+    /// The configurations that ferryd runs by, by turns: the last is the one that it was started with.
+    configs: [PathBuf; 2],
 }
 
 /// How busy it is to be kept, in numbers a second.
@@ -28,6 +31,7 @@ pub(super) struct Churn {
     pub(super) batch: usize,
     pub(super) scrapes: u32,
     pub(super) flaps: u32,
+    pub(super) reloads: u32,
 }
 
 /// What was done.
@@ -37,11 +41,16 @@ pub(super) struct Done {
     pub(super) updates_a_second: f64,
     pub(super) scrapes: u64,
     pub(super) flaps: u64,
+    pub(super) reloads: u64,
 }
 
 impl Clients {
     pub(super) fn new(dut: &Dut) -> Result<Self, String> {
-        let clients = Self { socket: dut.api() };
+        let own = dut.config();
+        let other = own.with_file_name("other.toml");
+        let written = fs::read_to_string(&own).and_then(|text| fs::write(&other, text + &more_routes()));
+        written.map_err(|error| format!("cannot write {}: {error}", other.display()))?;
+        let clients = Self { socket: dut.api(), configs: [other, own] };
         clients.connect()?;
         Ok(clients)
     }
@@ -79,16 +88,17 @@ impl Clients {
             let updates = scope.spawn(|| self.updates(churn, &stop));
             let scrapes = scope.spawn(|| self.again(churn.scrapes, &stop, scrape));
             let flaps = scope.spawn(|| self.again(churn.flaps, &stop, flap));
+            let reloads = scope.spawn(|| self.reloads(churn.reloads, &stop));
             let worked = work();
             let seconds = begin.elapsed().as_secs_f64();
             stop.store(true, Ordering::Relaxed);
-            let joined = [updates, scrapes, flaps]
+            let joined = [updates, scrapes, flaps, reloads]
                 .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            let [updates, scrapes, flaps] = joined;
-            let (updates, scrapes, flaps) = (updates?, scrapes?, flaps?);
+            let [updates, scrapes, flaps, reloads] = joined;
+            let (updates, scrapes, flaps, reloads) = (updates?, scrapes?, flaps?, reloads?);
             #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
             let updates_a_second = updates as f64 / seconds;
-            Ok((worked?, Done { updates, updates_a_second, scrapes, flaps }))
+            Ok((worked?, Done { updates, updates_a_second, scrapes, flaps, reloads }))
         })
     }
 
@@ -124,12 +134,22 @@ impl Clients {
         Ok(done)
     }
 
+    /// Lets ferryd run by one configuration and by the other; how often, and in the end by its own.
+    fn reloads(&self, times: u32, stop: &AtomicBool) -> Result<u64, String> {
+        let done =
+            self.again(times, stop, |client, number| reload(client, &self.configs[usize::from(number % 2 == 1)]))?;
+        if done % 2 == 1 {
+            reload(&mut self.connect()?, &self.configs[1])?;
+        }
+        Ok(done)
+    }
+
     /// Asks something so many times a second.
     fn again(
         &self,
         times: u32,
         stop: &AtomicBool,
-        ask: fn(&mut Client, u64) -> Result<(), String>,
+        ask: impl Fn(&mut Client, u64) -> Result<(), String>,
     ) -> Result<u64, String> {
         let mut client = self.connect()?;
         let (begin, mut done) = (Instant::now(), 0_u32);
@@ -166,6 +186,18 @@ fn scrape(client: &mut Client, _number: u64) -> Result<(), String> {
         client.ask(&request).map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+/// ferryd runs by this file from now on.
+fn reload(client: &mut Client, file: &Path) -> Result<(), String> {
+    let request = Request::ConfigReload { file: Some(file.display().to_string()), dry_run: false };
+    client.ask(&request).map(|_done| ()).map_err(|error| error.to_string())
+}
+
+/// Routes to where no flow goes.
+fn more_routes() -> String {
+    let route = |number: u8| format!("\n[[route]]\nto = \"203.0.113.{number}/32\"\nvia = \"{}\"\n", STATIONS[1].v4);
+    (0..100).map(route).collect()
 }
 
 /// A neighbour of its own comes, moves to another station, and goes.

@@ -37,11 +37,12 @@ pub(super) fn print(slices: &[Slice], ndr: f64, rate: f64, json: bool) -> io::Re
     writeln!(out, "{:.3} million packets a second one way, of {:.3} without loss", rate / 1e6, ndr / 1e6)?;
     writeln!(
         out,
-        "{:<22} {:>10} {:>8} {:>6} {:>10} {:>7} {:>10} {:>9} {:>9} {:>9} {:>10} {:>6}",
+        "{:<22} {:>10} {:>8} {:>6} {:>8} {:>10} {:>7} {:>10} {:>9} {:>9} {:>9} {:>10} {:>6}",
         "asked",
         "updates/s",
         "scrapes",
         "flaps",
+        "reloads",
         "offered",
         "lost",
         "blocked us",
@@ -55,11 +56,12 @@ pub(super) fn print(slices: &[Slice], ndr: f64, rate: f64, json: bool) -> io::Re
         let Slice { done, load, blocked_us, dropped, core_taken_us, made_before, .. } = slice;
         writeln!(
             out,
-            "{:<22} {:>10.0} {:>8} {:>6} {:>10} {:>7} {:>10.1} {:>9} {:>9.1} {:>9.1} {:>7} us {:>6}{}",
+            "{:<22} {:>10.0} {:>8} {:>6} {:>8} {:>10} {:>7} {:>10.1} {:>9} {:>9.1} {:>9.1} {:>7} us {:>6}{}",
             slice.label(),
             done.updates_a_second,
             done.scrapes,
             done.flaps,
+            done.reloads,
             load.offered,
             load.lost,
             blocked_us,
