@@ -45,7 +45,7 @@ fn rfc_177_recovery_from_overload_is_measured_and_told() {
 
 #[test]
 fn routes_change_while_a_load_goes_on() {
-    let arguments = "churn --ndr 2000 --updates 500 --routes 100 --seconds 1 --rounds 1 --again 0 --json";
+    let arguments = "churn --ndr 2000 --updates 500 --reloads 10 --routes 100 --seconds 1 --rounds 1 --again 0 --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let Some(output) = ferry_bench("churn", &arguments) else { return };
     let figures = json(&output);
@@ -57,6 +57,7 @@ fn routes_change_while_a_load_goes_on() {
     assert_eq!(without["done"]["updates"], 0);
     assert!(with["done"]["updates"].as_u64().unwrap() > 0, "{figures:#}");
     assert!(with["done"]["scrapes"].as_u64().unwrap() > 0, "{figures:#}");
+    assert!(with["done"]["reloads"].as_u64().unwrap() > 0, "{figures:#}");
     assert!(with["load"]["received"].as_u64().unwrap() > 0, "{figures:#}");
 }
 
@@ -76,4 +77,18 @@ fn a_device_is_started_again_only_over_links_that_survive_it() {
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("--ends generator-vhost"), "{said}");
+}
+
+#[test]
+fn ferryd_does_with_every_packet_of_a_capture_what_the_model_says() {
+    let pcaps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps");
+    let (config, capture) = (pcaps.join("replay.toml"), pcaps.join("mixed.pcap"));
+    let (config, input) = (config.display().to_string(), format!("left={}", capture.display()));
+    let arguments =
+        ["replay", "--config", &config, "--input", &input, "--speed", "10", "--assume-neighbours", "--json"];
+    let Some(output) = ferry_bench("replay", &arguments) else { return };
+    let figures = json(&output);
+    assert_eq!(figures["agrees"], true, "{figures:#}");
+    assert!(figures["forwarded"]["said"].as_u64().unwrap() > 0, "{figures:#}");
+    assert_eq!(figures["forwarded"]["said"], figures["forwarded"]["done"], "{figures:#}");
 }

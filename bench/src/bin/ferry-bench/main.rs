@@ -13,6 +13,7 @@ mod outcome;
 mod picture;
 mod ports;
 mod progress;
+mod replay;
 mod rfc2544;
 mod traffic;
 mod worker;
@@ -41,6 +42,8 @@ enum Command {
     Rfc2544(rfc2544::Options),
     /// Packets that ferryd loses while routes change, counters are read and neighbours come and go.
     Churn(churn::Options),
+    /// Captures into a running ferryd, and whether it does with each packet what `ferry replay` says.
+    Replay(replay::Options),
     /// One worker that forwards until its standard input ends; for each line there, prints the packets it has received.
     #[command(hide = true)]
     Worker(worker::Options),
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Generate(options) => generate::run(&options),
         Command::Rfc2544(options) => rfc2544::run(&options),
         Command::Churn(options) => churn::run(&options),
+        Command::Replay(options) => replay::run(&options),
         Command::Worker(options) => worker::run(&options),
         Command::ClearCore(options) => cores::run(&options),
     };
