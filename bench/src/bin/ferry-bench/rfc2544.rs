@@ -100,18 +100,21 @@ enum Measurement {
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     if options.wants(Measurement::Reset) && options.ports.is_empty() && options.ends != Ends::GeneratorVhost {
         return Err(
-            "a device is started again under a load only over links with --ends generator-vhost: a virtio_user of \
-                    this program might end with it"
+            "a device is started again under a load only with --ends generator-vhost: another link may end this \
+                    program with it"
                 .to_owned(),
         );
     }
     let mut targets = targets(options)?;
-    let _cleared = options.clear_core.then(|| Cleared::of(options.dut_core)).transpose()?;
-    let mut figures = Vec::new();
+    let (mut cleared, mut figures) = (None, Vec::new());
     for size in &options.sizes {
         let traffic = Traffic::new(&options.traffic, size)?;
         for target in &mut targets {
             target.open(&traffic, options)?;
+        }
+        // Not before packets come through: who still starts has yet to take the core.
+        if options.clear_core && cleared.is_none() {
+            cleared = Some(Cleared::of(options.dut_core)?);
         }
         figures.extend(measure::measure(&mut targets, size, &traffic, options)?);
     }
