@@ -221,12 +221,15 @@ impl Control {
         daemon.counts.changes() != daemon.keeping.changes || daemon.keeping.gateways.iter().any(is_other)
     }
 
-    /// Writes everything down once more, at the end, and lets go of whoever writes.
+    /// Writes down what has changed since the last time, at the end, and lets go of whoever writes.
     pub fn save_daemon_s_routes(&mut self) {
         if self.daemon.as_ref().is_none_or(|daemon| daemon.keeping.keeper.is_none()) {
             return;
         }
-        self.begin_saving();
+        // Where nothing was heard, a file that was refused stays for a person to look at.
+        if self.daemon_mut().keeping.under_way.is_some() || self.is_other_than_saved() {
+            self.begin_saving();
+        }
         while self.daemon_mut().keeping.under_way.is_some() {
             self.save_on();
         }

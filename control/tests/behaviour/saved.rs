@@ -282,6 +282,16 @@ fn a_gateway_that_is_found_later_or_is_another_station_is_written_as_well() {
 }
 
 #[test]
+fn a_file_that_was_refused_is_left_alone_until_a_daemon_has_said_something() {
+    let mut scene = started();
+    scene.restores("ferry fpm routes 2\n").unwrap_err();
+    let shelf = scene.kept();
+    (0..200).for_each(|_| scene.pass(Duration::from_secs(1)));
+    scene.control.save_daemon_s_routes();
+    assert_eq!(shelf.files(), Vec::<String>::new());
+}
+
+#[test]
 fn many_routes_are_written_in_steps_and_all_of_them_are_there() {
     let network = |number: u32| format!("10.{}.{}.0/24", number >> 8 & 255, number & 255);
     let mut scene = told_of((0..3000).map(|number| bgp(&network(number), "198.51.100.254")));
@@ -332,7 +342,9 @@ proptest! {
             };
             Said::Route(RouteSaid { mtu: *mtu, speaker: speakers[usize::from(*len) % 4], ..told(&to, leads) })
         });
-        let file = told_of(said).stopped();
+        // Of these all may be refused, and then there is nothing to save.
+        let one_at_least = [bgp("203.0.113.0/25", "198.51.100.254")];
+        let file = told_of(said.chain(one_at_least)).stopped();
         let mut scene = started();
         let restored = scene.restores(&file).unwrap();
         prop_assert_eq!(restored.refused, 0);
