@@ -18,7 +18,7 @@ use self::target::{Machine, Target};
 use crate::cores::{self, Cleared};
 use crate::dut::{Dut, Ends, Kind};
 use crate::generate::{number, seconds};
-use crate::generator::Generator;
+use crate::generator::{Generator, Setup};
 use crate::ports;
 use crate::traffic::{self, Traffic};
 
@@ -128,7 +128,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 fn targets(options: &Options) -> Result<Vec<Target>, String> {
     let longest = options.sizes.iter().map(|size| Ok(Traffic::new(&options.traffic, size)?.longest_frame()));
     let longest_frame = longest.collect::<Result<Vec<_>, String>>()?.into_iter().max().unwrap_or(0);
-    let setup = options.generator.setup(longest_frame);
+    // A device that starts does so beside the generator, and would have next to nothing of a core that is the generator's first.
+    let goes_first = !options.wants(Measurement::Reset);
+    let setup = Setup { goes_first, ..options.generator.setup(longest_frame) };
     if !options.ports.is_empty() {
         let generator = ports::start(&options.ports, &setup)?;
         let name = options.ports.iter().map(Device::to_string).collect::<Vec<_>>().join(" to ");
