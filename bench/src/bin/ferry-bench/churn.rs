@@ -125,8 +125,10 @@ struct Slice {
 /// What measures, and what is measured.
 struct Bench<'a> {
     options: &'a Options,
-    generator: Generator,
+    /// Before the generator, so that it ends first: a link is closed by asking the other end, which does not answer while it
+    /// is stopped.
     dut: Dut,
+    generator: Generator,
     clients: Clients,
 }
 
@@ -149,7 +151,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let clients = Clients::new(&dut)?;
     clients.fill(options.routes)?;
     let _cleared = options.clear_core.then(|| Cleared::of(options.dut_core)).transpose()?;
-    let mut bench = Bench { options, generator, dut, clients };
+    let mut bench = Bench { options, dut, generator, clients };
     bench.dut.pause();
     let ndr = match options.ndr {
         Some(ndr) => ndr,
