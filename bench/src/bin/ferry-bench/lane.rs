@@ -264,13 +264,14 @@ fn outcome(lanes: &[Lane<'_>; 2], time: u64, lapses: Lapses, hertz: u64) -> Outc
     Outcome { time: duration(time, hertz), streams, lapses, strangers, latency, hertz }
 }
 
+/// So many seconds of a clock that ticks `hertz` times in one.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "cycles of a trial are far below 2^52"
 )]
-fn cycles_of(seconds: f64, hertz: u64) -> u64 {
+pub(crate) fn cycles_of(seconds: f64, hertz: u64) -> u64 {
     (seconds * hertz as f64) as u64
 }
 

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use super::compare::Seen;
 use super::plan::Settled;
 use super::{Arrival, is_talk};
+use crate::lane::cycles_of;
 use crate::progress::Progress;
 
 /// How fast a capture goes.
@@ -323,16 +324,6 @@ impl<'a> Sending<'a> {
     fn seconds(&self, cycles: u64) -> f64 {
         cycles as f64 / self.hertz as f64
     }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "cycles of a replay are far below 2^52"
-)]
-fn cycles_of(seconds: f64, hertz: u64) -> u64 {
-    (seconds * hertz as f64) as u64
 }
 
 /// Room of a buffer: the longest frame there is.
