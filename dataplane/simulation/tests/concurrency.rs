@@ -5,6 +5,8 @@
 //!                                                        |        | b 203.0.113.1/24 ---- gateway B
 //! ```
 
+mod scene;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,17 +14,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use boundary::policy::Policy;
 use boundary::{Counters, ForwardingState, Mtu, NextHop, PortId, PortState, RingSizes, WorkerEnd, connect};
 
-use control::{
-    Control, Hardware, HardwareStatus, LookupFlags, PortInfo, RouteRef, Setup, Timestamp, WorkerInfo, config,
-};
-use control_api::{Link, Reply, Request, RouteMessage, Target, Verb};
-use packet::ethernet::{EtherType, Header, MacAddr};
+use control::{Control, LookupFlags, PortInfo, RouteRef, Setup, Timestamp, WorkerInfo, config};
+use control_api::{Reply, Request, RouteMessage, Target, Verb};
+use packet::ethernet::{Header, MacAddr};
 use pipeline::{Burst, MemoryFrame, Port, Worker};
+
+use self::scene::{NoHardware, packet_to};
 
 /// How often the route is changed.
 const CHANGES: u64 = 2000;
 
-const LEFT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const INSIDE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
 /// A gateway: the port it is behind, its address, and its station.
@@ -47,7 +48,7 @@ impl Port for Wire {
 
     fn receive(&mut self, _nth: usize, burst: &mut Burst<MemoryFrame>) {
         if matches!(self, Self::In) {
-            burst.extend((0..8).map(|_frame| packet()));
+            burst.extend((0..8).map(|_frame| packet_to(INSIDE)));
         }
     }
 
@@ -64,29 +65,6 @@ impl Port for Wire {
 
     fn originate(&mut self, bytes: &[u8]) -> Option<MemoryFrame> {
         Some(MemoryFrame(bytes.to_vec()))
-    }
-}
-
-fn packet() -> MemoryFrame {
-    let builder = packet::ipv4::Builder {
-        source: Ipv4Addr::new(192, 0, 2, 10),
-        destination: INSIDE,
-        protocol: 17,
-        ttl: 64,
-        tos: 0,
-        identification: 0,
-        dont_fragment: false,
-    };
-    let header = builder.header(26).expect("it is short");
-    let ethernet = Header { destination: LEFT_MAC, source: MacAddr([2, 0, 0, 0, 0, 9]), ether_type: EtherType::IPV4 };
-    MemoryFrame([&ethernet.to_bytes()[..], &header, &[0; 26]].concat())
-}
-
-struct NoHardware;
-
-impl Hardware for NoHardware {
-    fn status(&self, _port: PortId) -> HardwareStatus {
-        HardwareStatus { link: Link::Up, driver: "memory".to_owned(), counters: None }
     }
 }
 

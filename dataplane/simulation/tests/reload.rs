@@ -1,17 +1,19 @@
 //! Another configuration while a worker forwards: no packet is lost that both forward, and none sees half of it.
 
+mod scene;
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use boundary::{ForwardingState, PortId, RingSizes, connect};
+use boundary::{ForwardingState, RingSizes, connect};
 use control::config::Config;
-use control::{Asker, Control, Hardware, HardwareStatus, Setup, Timestamp, WorkerInfo};
-use control_api::{Link, Reply, Request};
-use packet::ethernet::{EtherType, Header, MacAddr};
+use control::{Asker, Control, Setup, Timestamp, WorkerInfo};
+use control_api::{Reply, Request};
+use packet::ethernet::MacAddr;
 use pipeline::{Burst, MemoryFrame, Port, Worker};
 
-const IN_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+use self::scene::{NoHardware, packet_to};
 
 /// Two routes that a configuration has either way round; and around them what comes and goes.
 fn config(first: u8, second: u8, rest: &str) -> Config {
@@ -64,7 +66,7 @@ impl Port for Wire {
 
     fn receive(&mut self, _nth: usize, burst: &mut Burst<MemoryFrame>) {
         if matches!(self, Self::In) {
-            burst.extend((0..EACH).flat_map(|_| [packet(1), packet(2)]));
+            burst.extend((0..EACH).flat_map(|_| [1, 2].map(|net| packet_to(Ipv4Addr::new(10, net, 0, 1)))));
         }
     }
 
@@ -82,29 +84,6 @@ impl Port for Wire {
 
 /// Packets to each network in a burst.
 const EACH: u64 = 8;
-
-fn packet(net: u8) -> MemoryFrame {
-    let builder = packet::ipv4::Builder {
-        source: Ipv4Addr::new(192, 0, 2, 10),
-        destination: Ipv4Addr::new(10, net, 0, 1),
-        protocol: 17,
-        ttl: 64,
-        tos: 0,
-        identification: 0,
-        dont_fragment: false,
-    };
-    let header = builder.header(26).expect("it is short");
-    let ethernet = Header { destination: IN_MAC, source: MacAddr([2, 0, 0, 0, 0, 9]), ether_type: EtherType::IPV4 };
-    MemoryFrame([&ethernet.to_bytes()[..], &header, &[0; 26]].concat())
-}
-
-struct NoHardware;
-
-impl Hardware for NoHardware {
-    fn status(&self, _port: PortId) -> HardwareStatus {
-        HardwareStatus { link: Link::Up, driver: "memory".to_owned(), counters: None }
-    }
-}
 
 #[test]
 fn a_worker_loses_nothing_to_another_configuration_and_sees_all_of_it_or_none() {
