@@ -62,7 +62,6 @@ fn routes_change_while_a_load_goes_on() {
 }
 
 #[test]
-#[ignore = "takes a quiet machine: a device that starts slowly beside the generator is not seen to recover"]
 fn a_device_that_is_killed_under_a_load_and_started_again_forwards_again() {
     let arguments = "rfc2544 --most 2000 --scale 0.05 --again 0 --only reset --ends generator-vhost --reset 10 --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
