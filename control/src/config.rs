@@ -110,6 +110,7 @@ mod mistake;
 mod queues;
 mod reach;
 mod read;
+mod restart;
 mod tap;
 mod value;
 mod vlan;
@@ -126,7 +127,7 @@ use packet::ethernet::MacAddr;
 
 use crate::limits::IcmpLimits;
 
-pub(crate) use difference::{Difference, Step};
+pub(crate) use difference::{Difference, Step, are_same};
 
 pub use device::{Device, DeviceError};
 pub use link::{AdvertisedPrefix, AdvertisementSettings, LinkSettings, NeighbourSettings};
@@ -248,7 +249,11 @@ impl Config {
 
     /// What is under a port, in words.
     pub fn under(&self, port: &Port) -> String {
-        match &port.under {
+        self.shown_under(&port.under)
+    }
+
+    fn shown_under(&self, under: &Under) -> String {
+        match under {
             Under::Device(device) => device.to_string(),
             Under::Vlan(vlan) => format!("vlan {} on {}", vlan.tags, self.port(vlan.parent).name),
         }

@@ -8,7 +8,8 @@
 //! Two files are held against each other, the one that ferryd runs by and the new one. What the old one said and the new one
 //! does not is taken back, if it is still as the old one said; what the new one says anew is put there. Everything else stays
 //! as it is: what was asked for since, made by itself, learnt from redirects or told by a routing daemon. Where the two want
-//! different things, as a route of the file to where somebody has asked for another, the whole is refused.
+//! different things, as a route of the file to where somebody has asked for another, the whole is refused. What both files say
+//! and somebody has taken away comes back (`missing`).
 //!
 //! **Promised.** Everything that can be refused is asked before the first step, the devices last, so that a configuration that
 //! is refused leaves all as it was. Workers are shown everything at once: a packet sees all of it or none, and one that both
@@ -16,6 +17,8 @@
 //!
 //! **Cost.** The control thread is away for as long as its steps take, some microseconds for each route that is other; punted
 //! packets wait that long, and workers not at all. A file is read and checked by the thread that was asked.
+
+mod missing;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -59,14 +62,18 @@ impl Control {
         if !restart.is_empty() && !dry_run {
             return Err(needs_restart(&file, &restart));
         }
+        let steps = self.with_missing(steps, &running, &next);
         self.refuse_steps(&steps, &running)?;
         if !dry_run {
             self.ask_devices(&steps)?;
             self.take_steps(&steps, &next, now);
-            tracing::info!("running by {file}: {} changes", steps.len());
         }
-        let changes = steps.iter().flat_map(|step| step.shown(&running, &next)).collect();
+        let changes: Vec<_> = steps.iter().flat_map(|step| step.shown(&running, &next)).collect();
         if !dry_run {
+            if !changes.is_empty() {
+                let count = changes.len();
+                tracing::info!("running by {file}: {count} change{}", if count == 1 { "" } else { "s" });
+            }
             self.config = Some(Arc::new(next));
         }
         Ok(ConfigChanges { file, applied: !dry_run, changes, restart })

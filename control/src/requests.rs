@@ -326,7 +326,7 @@ impl Control {
         if there.iter().any(|entry| entry.protocol() != Protocol::Static) {
             return refused(
                 format!("the route to {network} follows from a port's address already"),
-                "leave it, or change the port's addresses in the configuration",
+                "leave it, or take the address away: `address del`",
             );
         }
         if there.iter().any(|entry| is_pinned(entry)) {
@@ -404,7 +404,7 @@ impl Control {
         match entry.protocol() {
             Protocol::Local | Protocol::Connected if is_ours || !asked.given.contains(RouteFlags::PINNED) => {
                 Err(refused(format!("the route to {network} follows from a port's address and cannot be removed"))
-                    .with_hint("change the port's addresses in the configuration"))
+                    .with_hint("take the address away: `address del`, or in the configuration and `config reload`"))
             }
             Protocol::Static if is_pinned(entry) && !asked.given.contains(RouteFlags::PINNED) => {
                 Err(refused(format!("the route to {network} is pinned"))

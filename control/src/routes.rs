@@ -99,6 +99,11 @@ impl Fibs {
         self.count
     }
 
+    /// How many there are from the start, if somebody has said so.
+    pub(crate) fn named(self) -> Option<u16> {
+        self.are_all_there.then_some(self.count)
+    }
+
     /// Whether there can be a table of this number.
     pub const fn has(self, fib: u16) -> bool {
         fib < self.count

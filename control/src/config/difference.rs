@@ -5,9 +5,10 @@
 //! taken away in this order, and what comes is put there in the reverse of it.
 
 use std::collections::BTreeMap;
-use std::fmt::{Debug, Display};
+use std::fmt::Display;
 use std::net::IpAddr;
 
+use boundary::policy::ReversePath;
 use boundary::{Mtu, PortId};
 use control_api::{ConfigChange, InterfaceAddress, Network};
 use packet::ethernet::MacAddr;
@@ -105,45 +106,7 @@ impl Config {
 
     /// What `next` says otherwise, which has the same ports in the same order; `queues` is how many receive queues each has.
     pub(crate) fn difference(&self, next: &Self, queues: impl Fn(PortId) -> u16) -> Difference {
-        let mut difference = Difference { steps: self.steps_to(next), restart: Vec::new() };
-        let restart = &mut difference.restart;
-        let mut key = |what: &str, is_same: bool, old: String, new: String| {
-            if !is_same {
-                restart.push(change(what.to_owned(), Some(old), Some(new)));
-            }
-        };
-        let path = |config: &Self| config.socket.display().to_string();
-        key("[api] socket", self.socket == next.socket, path(self), path(next));
-        key("[dpdk]", self.dpdk == next.dpdk, words(&self.dpdk), words(&next.dpdk));
-        key("[[worker]]", self.workers == next.workers, words(&self.workers), words(&next.workers));
-        let (old, new) = (&self.routing, &next.routing);
-        key("[routing] fibs", old.fibs == new.fibs, old.fibs.count().to_string(), new.fibs.count().to_string());
-        let (old, new) = (old.add_addr_allfibs, new.add_addr_allfibs);
-        key("[routing] add_addr_allfibs", old == new, old.to_string(), new.to_string());
-        key("[fpm]", self.fpm == next.fpm, words(&self.fpm), words(&next.fpm));
-        for ((port, old), new) in (0..).map(PortId).zip(&self.ports).zip(&next.ports) {
-            let mut key = |what: &str, is_same: bool, was: String, is: String| {
-                key(&format!("port {}: {what}", new.name), is_same, was, is);
-            };
-            key("device", old.under == new.under, self.under(old), next.under(new));
-            key("mac", old.mac == new.mac, words(&old.mac), words(&new.mac));
-            key(
-                "promiscuous",
-                old.promiscuous == new.promiscuous,
-                old.promiscuous.to_string(),
-                new.promiscuous.to_string(),
-            );
-            // What the file leaves open stays as it is.
-            let has_as_many = new.queues.is_none_or(|count| old.queues == new.queues || count == queues(port));
-            key("queues", has_as_many, queues(port).to_string(), words(&new.queues));
-            key("rss", old.rss == new.rss, words(&old.rss), words(&new.rss));
-            let descriptors = |port: &Port| (port.rx_descriptors, port.tx_descriptors);
-            let (few, many) = (descriptors(old), descriptors(new));
-            key("descriptors", few == many, words(&few), words(&many));
-            key("tap", old.tap == new.tap, words(&old.tap), words(&new.tap));
-            key("fib", old.fib == new.fib, old.fib.to_string(), new.fib.to_string());
-        }
-        difference
+        Difference { steps: self.steps_to(next), restart: self.restart_for(next, queues) }
     }
 
     fn steps_to(&self, next: &Self) -> Vec<Step> {
@@ -176,17 +139,19 @@ impl Config {
         steps
     }
 
-    fn routes_to(&self, next: &Self) -> Vec<Step> {
+    /// The routes to each network in each table, as this one says them and as `next` does.
+    pub(crate) fn routes_beside(&self, next: &Self) -> BTreeMap<(u16, Network), [Vec<Route>; 2]> {
         let mut places: BTreeMap<(u16, Network), [Vec<Route>; 2]> = BTreeMap::new();
         for (side, config) in [self, next].into_iter().enumerate() {
             for route in &config.routes {
                 places.entry((route.fib, route.to)).or_default()[side].push(*route);
             }
         }
-        let is_other = |[before, after]: &[Vec<Route>; 2]| {
-            before.len() != after.len() || before.iter().any(|route| !after.contains(route))
-        };
-        let others = places.into_iter().filter(|(_, sides)| is_other(sides));
+        places
+    }
+
+    fn routes_to(&self, next: &Self) -> Vec<Step> {
+        let others = self.routes_beside(next).into_iter().filter(|(_, [before, after])| !are_same(before, after));
         others.map(|((fib, to), [before, after])| Step::Routes { fib, to, before, after }).collect()
     }
 
@@ -267,14 +232,23 @@ impl Config {
     }
 }
 
+/// Whether both say the same of a network, in whatever order.
+pub(crate) fn are_same(before: &[Route], after: &[Route]) -> bool {
+    before.len() == after.len() && before.iter().all(|route| after.contains(route))
+}
+
 /// What of a port can change and is other, but for its addresses and its MTU.
 fn port_keys(old: &Port, new: &Port) -> Vec<ConfigChange> {
     let key = |what: &str| format!("port {}: {what}", new.name);
     let switch = |what: &str, old: bool, new: bool| if old == new { Vec::new() } else { both(key(what), old, new) };
     let mut keys = Vec::new();
     if old.policy.reverse_path != new.policy.reverse_path {
-        let [old, new] = [old, new].map(|port| words(&port.policy.reverse_path).to_lowercase());
-        keys.push(change(key("reverse_path"), Some(old), Some(new)));
+        let mode = |port: &Port| match port.policy.reverse_path {
+            ReversePath::Off => "off",
+            ReversePath::Loose => "loose",
+            ReversePath::Strict => "strict",
+        };
+        keys.extend(both(key("reverse_path"), mode(old), mode(new)));
     }
     keys.extend(switch("class_e", old.policy.class_e, new.policy.class_e));
     keys.extend(switch("redirects", old.policy.redirects, new.policy.redirects));
@@ -288,15 +262,10 @@ fn port_keys(old: &Port, new: &Port) -> Vec<ConfigChange> {
     keys
 }
 
-fn change(what: String, old: Option<String>, new: Option<String>) -> ConfigChange {
+pub(super) fn change(what: String, old: Option<String>, new: Option<String>) -> ConfigChange {
     ConfigChange { what, old, new }
 }
 
 fn both(what: String, old: impl Display, new: impl Display) -> Vec<ConfigChange> {
     vec![change(what, Some(old.to_string()), Some(new.to_string()))]
-}
-
-/// What only a restart changes is shown as it is read: seldom, and to somebody who has the file before him.
-fn words(said: &impl Debug) -> String {
-    format!("{said:?}")
 }

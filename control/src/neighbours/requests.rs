@@ -33,6 +33,11 @@ impl Control {
     /// Forgets a neighbour, however it is known.
     pub(crate) fn delete_neighbour(&mut self, address: IpAddr, dev: &str) -> Result<(), ApiError> {
         let key = (address, self.ports.named(dev)?);
+        if self.is_broadcast(key) {
+            let message = format!("the neighbour {address} on `{dev}` follows from `directed_broadcast`");
+            return Err(ApiError::new(ErrorKind::NotAllowed, message)
+                .with_hint("take that out of the configuration, and `config reload`"));
+        }
         if !self.forget_neighbour(key) {
             return Err(ApiError::new(ErrorKind::NotFound, format!("there is no neighbour {address} on `{dev}`"))
                 .with_hint("see `neigh show` for those there are"));
@@ -47,11 +52,17 @@ impl Control {
         let chosen: Vec<_> = all
             .filter(|key| only.is_none_or(|only| only == key.1))
             .filter(|key| permanent || !self.neighbours.is_permanent(*key))
+            .filter(|key| !self.is_broadcast(*key))
             .collect();
         for key in &chosen {
             self.forget_neighbour(*key);
         }
         Ok(chosen.len())
+    }
+
+    /// Whether it is all stations of a link: nobody has set it but the port's own `directed_broadcast`.
+    fn is_broadcast(&self, key: Key) -> bool {
+        self.neighbours.station(key) == Some(MacAddr::BROADCAST)
     }
 
     /// Lets the packets go that waited for a neighbour which a person has set since.

@@ -9,7 +9,7 @@ use control::config::Config;
 use control::{Asker, Hardware, HardwareStatus, Setup};
 use control_api::{
     ApiError, ConfigChange, ConfigChanges, ErrorKind, EventKind, InterfaceAddress, Link, Neighbour, NeighbourState,
-    Reply, Request, Route, RouteFilter, Target,
+    Reply, Request, Route, RouteFilter, RouteMessage, Target, Verb,
 };
 use packet::ethernet::MacAddr;
 use proptest::prelude::*;
@@ -197,7 +197,7 @@ fn what_only_a_restart_changes_is_refused_with_all_the_rest_and_a_dry_run_shows_
         ("port left: queues", ports("queues = 3", "right"), 1),
         ("port right", ports("", "rechts"), 0),
         ("[[worker]]", config(&(route("10.0.0.0/8", "198.51.100.2") + "[[worker]]\ncore = 1\n")), 1),
-        ("[dpdk]", config(&(route("10.0.0.0/8", "198.51.100.2") + "[dpdk]\nmemory_mib = 64\n")), 1),
+        ("[dpdk] memory_mib", config(&(route("10.0.0.0/8", "198.51.100.2") + "[dpdk]\nmemory_mib = 64\n")), 1),
         ("[routing] fibs", config(&(route("10.0.0.0/8", "198.51.100.2") + "[routing]\nfibs = 3\n")), 1),
         ("[api] socket", config(&(route("10.0.0.0/8", "198.51.100.2") + "[api]\nsocket = \"/run/other\"\n")), 1),
         ("[fpm]", config(&(route("10.0.0.0/8", "198.51.100.2") + "[fpm]\n")), 1),
@@ -211,6 +211,104 @@ fn what_only_a_restart_changes_is_refused_with_all_the_rest_and_a_dry_run_shows_
         assert_eq!((shown.applied, shown.changes.len()), (false, routes), "{what}");
         assert_eq!((scene.state_told(), scene.generation()), before, "{what}");
     }
+}
+
+#[test]
+fn what_needs_a_restart_is_shown_in_the_words_of_the_file() {
+    let ports = |of_left: &str| {
+        format!(
+            "[[port]]\nname = \"left\"\ndevice = \"net_null0\"\naddresses = [\"192.0.2.1/24\"]\n{of_left}\n\
+             [[port]]\nname = \"right\"\ndevice = \"net_null1\"\naddresses = [\"198.51.100.1/24\"]\n"
+        )
+    };
+    let mut scene = scene(&read(&(ports("") + "[[worker]]\ncore = 0\n[fpm]\nquiet_seconds = 20\n")));
+    let next = ports("mac = \"02:00:00:00:00:77\"\nrx_descriptors = 512\nrss = \"symmetric\"\ntap = true")
+        + "[dpdk]\nhuge_pages = \"never\"\nargs = [\"--no-pci\"]\n[routing]\nfibs = 3\n\
+           [[worker]]\ncore = 0\n[[worker]]\ncore = 1\nidle = \"adaptive\"\n\
+           [fpm]\nquiet_seconds = 40\nsnapshot = \"/var/lib/ferry/fpm\"\n[[fpm.interface]]\nindex = 3\nport = \"right\"\n";
+    #[rustfmt::skip]
+    assert_eq!(scene.asks_for_config(&read(&next), true).unwrap().restart, [
+        change("[dpdk] huge_pages", Some("auto"), Some("never")),
+        change("[dpdk] args", None, Some("--no-pci")),
+        change("[[worker]]", Some("core 0"), Some("core 0, core 1 idle adaptive")),
+        change("[routing] fibs", None, Some("3")),
+        change("[fpm] quiet_seconds", Some("20"), Some("40")),
+        change("[fpm] snapshot", None, Some("/var/lib/ferry/fpm")),
+        change("[[fpm.interface]]", Some(""), Some("3 is port right")),
+        change("port left: mac", None, Some("02:00:00:00:00:77")),
+        change("port left: rss", Some("device"), Some("symmetric")),
+        change("port left: rx_descriptors", None, Some("512")),
+        change("port left: tap", None, Some("left")),
+    ]);
+}
+
+#[test]
+fn what_the_file_says_and_somebody_has_taken_away_comes_back() {
+    let text = route("10.0.0.0/8", "198.51.100.2") + &neighbour("198.51.100.2", "02:00:00:00:02:02");
+    let config = config(&text);
+    let mut scene = scene(&config);
+    let before = scene.state_told();
+    assert_eq!(scene.ask(Request::RouteDel { to: "10.0.0.0/8".parse().unwrap() }), Ok(Reply::Done));
+    assert_eq!(scene.ask(Request::NeighDel { address: ip("198.51.100.2"), dev: "right".to_owned() }), Ok(Reply::Done));
+    let left = Request::AddressDel { address: ip("192.0.2.1"), len: None, dev: "left".to_owned() };
+    assert_eq!(scene.ask(left), Ok(Reply::Done));
+    let missing = [
+        change("route 10.0.0.0/8", None, Some("via 198.51.100.2 dev right")),
+        change("neighbour 198.51.100.2 on right", None, Some("02:00:00:00:02:02")),
+        change("address on left", None, Some("192.0.2.1/24")),
+    ];
+    assert_eq!(scene.asks_for_config(&config, true).unwrap().changes, missing, "a dry run shows it");
+    assert_eq!(scene.reload(&config).unwrap().changes, missing);
+    assert_eq!(scene.state_told(), before);
+    assert_eq!(scene.reload(&config).unwrap().changes, []);
+}
+
+#[test]
+fn the_broadcast_of_a_network_that_packets_may_go_to_is_no_neighbour_to_be_taken_away() {
+    let text = "[[port]]\nname = \"left\"\ndevice = \"net_null0\"\naddresses = [\"192.0.2.1/24\"]\ndirected_broadcast = true\n";
+    let mut scene = scene(&read(text));
+    assert_eq!(scene.ask(Request::NeighFlush { dev: None, permanent: true }), Ok(Reply::Flushed(0)));
+    let refused = scene.ask(Request::NeighDel { address: ip("192.0.2.255"), dev: "left".to_owned() }).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NotAllowed);
+    assert_eq!(scene.station(ip("192.0.2.255")), Some(MacAddr::BROADCAST));
+}
+
+#[test]
+fn one_of_several_gateways_comes_back_beside_the_others() {
+    let config = config(
+        "[[route]]\nto = \"10.0.0.0/8\"\nvia = [\"198.51.100.2\", { address = \"198.51.100.3\", weight = 2 }]\n",
+    );
+    let mut scene = scene(&config);
+    let mut gone = RouteMessage::new(Verb::Delete, ip("10.0.0.0"), Some(ip("255.0.0.0")));
+    gone.target = Some(Target::Via { gateway: ip("198.51.100.3"), dev: None });
+    scene.ask(Request::RouteMessage(gone)).unwrap();
+    let (two, three) = ("via 198.51.100.2 dev right", "via 198.51.100.3 dev right weight 2");
+    let both = format!("{two}, {three}");
+    assert_eq!(scene.reload(&config).unwrap().changes, [change("route 10.0.0.0/8", Some(two), Some(&both))]);
+    assert_eq!(scene.reload(&config).unwrap().changes, []);
+}
+
+#[test]
+fn what_somebody_has_put_in_the_place_of_what_the_file_says_stays_and_is_no_difference() {
+    let config = config(&(route("10.0.0.0/8", "198.51.100.2") + &neighbour("198.51.100.2", "02:00:00:00:02:02")));
+    let mut scene = scene(&config);
+    let other = Target::Via { gateway: ip("198.51.100.9"), dev: None };
+    let replaced = Request::RouteReplace { to: "10.0.0.0/8".parse().unwrap(), target: other };
+    assert_eq!(scene.ask(replaced), Ok(Reply::Done));
+    let lladdr = MacAddr([2, 0, 0, 0, 2, 9]);
+    let known = Request::NeighReplace { address: ip("198.51.100.2"), dev: "right".to_owned(), lladdr };
+    assert_eq!(scene.ask(known), Ok(Reply::Done));
+    let before = scene.state_told();
+    assert_eq!(scene.reload(&config).unwrap().changes, []);
+    assert_eq!(scene.state_told(), before);
+}
+
+#[test]
+fn a_route_whose_link_is_down_is_not_missing() {
+    let config = config(&route("10.0.0.0/8", "198.51.100.2"));
+    let mut scene = scene(&config);
+    assert_eq!(scene.ask(Request::PortTurn { name: "right".to_owned(), up: false }), Ok(Reply::Done));
+    assert_eq!(scene.reload(&config).unwrap().changes, []);
 }
 
 #[test]
@@ -382,14 +480,19 @@ fn sections() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// The fast way is to take steps from one to the other; the plain one, to start with the other.
+    /// The fast way is to take steps from one to the other; the plain one, to start with the other. What somebody has taken
+    /// away meanwhile makes no difference.
     #[test]
     fn whoever_comes_from_another_configuration_forwards_as_whoever_starts_with_this_one(
-        texts in proptest::collection::vec(sections(), 2..4),
+        texts in proptest::collection::vec(sections(), 2..4), is_flushed in any::<bool>(),
     ) {
         let configs: Vec<_> = texts.iter().map(|text| read(text)).collect();
         let mut coming = scene(&configs[0]);
         for config in &configs[1..] {
+            if is_flushed {
+                coming.ask(Request::RouteFlush { filter: RouteFilter::default() }).unwrap();
+                coming.ask(Request::NeighFlush { dev: None, permanent: true }).unwrap();
+            }
             coming.reload(config).unwrap();
         }
         let mut starting = scene(configs.last().unwrap());
