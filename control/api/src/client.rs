@@ -89,7 +89,8 @@ impl Client {
                 Reply::Event(told) => Ok(told),
                 _another => Err(ApiError::new(ErrorKind::Internal, "ferryd told something else than what happened")),
             },
-            Ok(_length) => Err(self.hung_up()),
+            Ok(_length) => Err(self.ended()),
+            Err(error) if is_hang_up(&error) => Err(self.ended()),
             Err(error) => Err(self.lost(&error)),
         }
     }
@@ -101,7 +102,7 @@ impl Client {
                 ApiError::new(ErrorKind::Timeout, format!("ferryd at `{path}` did not answer in time"))
                     .with_hint("see whether it is alive: its log says what it does")
             }
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.hung_up(),
+            _hung_up if is_hang_up(error) => self.hung_up(),
             _other => ApiError::new(ErrorKind::Internal, format!("talking to ferryd at `{path}` failed: {error}")),
         }
     }
@@ -110,6 +111,16 @@ impl Client {
         let path = self.path.display();
         ApiError::new(ErrorKind::ShuttingDown, format!("ferryd at `{path}` hung up before it answered"))
     }
+
+    /// What a follower sees of it.
+    fn ended(&self) -> ApiError {
+        let path = self.path.display();
+        ApiError::new(ErrorKind::ShuttingDown, format!("ferryd at `{path}` has ended, and tells no more"))
+    }
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 fn no_connection(path: &Path, error: &io::Error) -> ApiError {

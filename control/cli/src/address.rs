@@ -33,7 +33,8 @@ enum Verb {
         #[arg(value_name = "ADDRESS", required = true)]
         words: Vec<String>,
     },
-    /// Take an address of a port away: ADDRESS[/LEN] dev PORT. One of the configuration is back when ferryd starts again.
+    /// Take an address of a port away: ADDRESS[/LEN] dev PORT. One of the configuration is back when ferryd
+    /// starts again or reloads it.
     #[command(visible_alias = "delete", override_usage = "ferry address del ADDRESS[/LEN] dev PORT")]
     Del {
         /// The address and the port.

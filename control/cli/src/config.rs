@@ -1,9 +1,11 @@
 //! `ferry config`: the configuration that ferryd runs by, and another in its place.
+//!
+//! What a script wants to know of a configuration that is only looked at is in the exit code ([`DIFF_CODES`]).
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use control_api::{ConfigChange, ConfigChanges, Reply, Request};
+use control_api::{ConfigChange, ConfigChanges, ErrorKind, Reply, Request};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -20,7 +22,8 @@ enum Verb {
     /// Let ferryd read its configuration again and run by it: all of it, or none if anything of it cannot be done.
     ///
     /// What the last configuration said and this one does not is taken back. What was asked for since, learnt, or told by a
-    /// routing daemon stays.
+    /// routing daemon stays; what it says and somebody has taken away comes back.
+    #[command(after_help = DIFF_CODES)]
     Reload {
         /// The configuration; the one that ferryd was started with, if none is named.
         #[arg(value_name = "FILE")]
@@ -30,6 +33,7 @@ enum Verb {
         dry_run: bool,
     },
     /// Show what a configuration would change, as `reload --dry-run`.
+    #[command(after_help = DIFF_CODES)]
     Diff {
         /// The configuration; the one that ferryd was started with, if none is named.
         #[arg(value_name = "FILE")]
@@ -48,9 +52,33 @@ impl Config {
         let Reply::Config(changes) = context.ask(&Request::ConfigReload { file, dry_run })? else {
             return Err(Failure::unexpected_answer());
         };
-        context.say(&changes, |paint| shown(&changes, paint))
+        context.say(&changes, |paint| shown(&changes, paint))?;
+        match exit_code(&changes) {
+            0 => Ok(()),
+            news => Err(Failure::told_in_the_answer(news)),
+        }
     }
 }
+
+/// Of a configuration that was only looked at, whether it can be reloaded.
+fn exit_code(told: &ConfigChanges) -> u8 {
+    match told {
+        ConfigChanges { applied: true, .. } => 0,
+        ConfigChanges { restart, .. } if !restart.is_empty() => ErrorKind::RestartNeeded.exit_code(),
+        ConfigChanges { changes, .. } if !changes.is_empty() => DIFFERS,
+        ConfigChanges { .. } => 0,
+    }
+}
+
+/// What `diff` exits with when there is something to reload.
+pub(crate) const DIFFERS: u8 = 12;
+
+const DIFF_CODES: &str = "\
+Exit codes of `diff` and `reload --dry-run`:
+   0  nothing would change
+  12  something would change, and `reload` does it
+   8  something would change that only a start can: `reload` refuses it
+others as in `ferry --help`: 3 for a file with mistakes, 4 for one that is in the way of what somebody has asked for";
 
 fn shown(told: &ConfigChanges, paint: Paint) -> String {
     let ConfigChanges { file, applied, changes, restart } = told;

@@ -12,20 +12,20 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::table::Paint;
 
-/// Options that every noun has, before or after it.
+/// Options that every noun has, before or after it, and below its own in its help.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     /// The socket of the ferryd to talk to.
-    #[arg(short, long, global = true, value_name = "PATH", env = "FERRY_SOCKET", default_value = control_api::DEFAULT_SOCKET)]
+    #[arg(short, long, global = true, display_order = 900, value_name = "PATH", env = "FERRY_SOCKET", default_value = control_api::DEFAULT_SOCKET)]
     socket: PathBuf,
     /// Print one line of JSON, errors included.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 901)]
     json: bool,
     /// Only IPv4; `default` is 0.0.0.0/0.
-    #[arg(short = '4', global = true, conflicts_with = "ipv6")]
+    #[arg(short = '4', global = true, display_order = 902, conflicts_with = "ipv6")]
     ipv4: bool,
     /// Only IPv6; `default` is ::/0.
-    #[arg(short = '6', global = true)]
+    #[arg(short = '6', global = true, display_order = 903)]
     ipv6: bool,
 }
 

@@ -72,6 +72,17 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// An answer that was printed, and whose exit code is news itself: nothing more is said.
+    pub(crate) fn told_in_the_answer(exit_code: u8) -> Self {
+        Self { picture: Some(String::new()), ..Self::new("told", exit_code, "see the answer") }.after_an_answer()
+    }
+
+    /// What to do about it.
+    #[cfg(test)]
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Says it, and gives the code to exit with.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         if json && !self.answered {

@@ -127,7 +127,8 @@ Exit codes:
    8  not_allowed, restart_needed
    9  busy, timeout: try again
   10  not_running, shutting_down
-  11  permission_denied";
+  11  permission_denied
+  12  `config diff` alone: something would change, and can be reloaded";
 
 #[cfg(test)]
 mod tests {
@@ -141,6 +142,7 @@ mod tests {
             let beside = format!("{:>4}  ", kind.exit_code());
             let line = EXIT_CODES.lines().find(|line| line.starts_with(&beside)).unwrap();
             assert!(line.contains(kind.name()), "{kind} in {line}");
+            assert_ne!(kind.exit_code(), config::DIFFERS, "{kind}");
         }
     }
 

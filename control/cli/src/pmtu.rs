@@ -19,7 +19,7 @@ pub(crate) struct Pmtu {
     /// How long the packet was: from that the MTU is guessed that was not said.
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     packet: u16,
-    /// The table of routes; 0 is the one packets are forwarded by.
+    /// The table of routes; 0 is that of ports which name no other.
     #[arg(long, value_name = "N", default_value_t = 0)]
     fib: u16,
 }

@@ -23,7 +23,7 @@ pub(crate) struct Redirect {
     /// The gateway that says so: refused unless packets go by it now. By default you vouch for it.
     #[arg(long, value_name = "ADDRESS")]
     from: Option<IpAddr>,
-    /// The table of routes; 0 is the one packets are forwarded by.
+    /// The table of routes; 0 is that of ports which name no other.
     #[arg(long, value_name = "N", default_value_t = 0)]
     fib: u16,
 }

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct Route {
-    /// The table of routes; 0 is the one packets are forwarded by.
+    /// The table of routes; 0 is that of ports which name no other.
     #[arg(long, global = true, value_name = "N", default_value_t = 0)]
     fib: u16,
     /// What to do; `show` if nothing is said.

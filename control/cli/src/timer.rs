@@ -10,7 +10,7 @@ use crate::table::{Table, count, word};
 
 #[derive(Debug, Args)]
 pub(crate) struct Timer {
-    /// The table that the route is in; 0 is the one packets are forwarded by.
+    /// The table that the route is in; 0 is that of ports which name no other.
     #[arg(long, global = true, value_name = "N", default_value_t = 0)]
     fib: u16,
     /// What to do; `list` if nothing is said.

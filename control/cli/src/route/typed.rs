@@ -101,7 +101,8 @@ fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
                     metrics.locks.set(metric, words.take_one_of(&["lock"]).is_some());
                     set(&mut metrics, metric, words.number()?)?;
                 } else {
-                    return Err(words.unexpected("`via GATEWAY` or `dev PORT`"));
+                    let leads = gateway.is_some() || dev.is_some() || kind != "unicast";
+                    return Err(unknown(&words, leads));
                 }
             }
         }
@@ -121,6 +122,18 @@ fn typed(words: &[String], family: Option<Family>) -> Result<Typed, Failure> {
         (kind, ..) => return Err(usage(format!("a route that is {kind} has neither `via` nor `dev`"))),
     };
     Ok(Typed { to, target, priority, flags, count, inits, metrics })
+}
+
+/// A word that is none of a route's; `ip(8)` has some that are others here.
+fn unknown(words: &Words<'_>, leads: bool) -> Failure {
+    let expected = if leads { "`priority N`, a FLAG, a METRIC or nothing more" } else { "`via GATEWAY` or `dev PORT`" };
+    let refused = words.unexpected(expected);
+    match words.0.first().map(String::as_str) {
+        Some("metric" | "preference") => refused.with_hint("write `priority N`: of several routes the lowest counts"),
+        Some("table") => refused.with_hint("write `--fib N`"),
+        Some("nexthop") => refused.with_hint("add a route for each gateway, with `mpath` and its `weight N`"),
+        Some(_) | None => refused,
+    }
 }
 
 fn set(metrics: &mut RouteMetrics, metric: MetricMask, value: u64) -> Result<(), Failure> {
@@ -234,7 +247,8 @@ mod tests {
             ("10.0.0.0/8 via", "expected a GATEWAY after `via`, and the line ends"),
             ("10.0.0.0/8 via left", "`left` is not an IP address"),
             ("10.0.0.0/8 via 192.0.2.2 via 192.0.2.3", "`via` is there twice"),
-            ("10.0.0.0/8 via 192.0.2.2 metric 5", "expected `via GATEWAY` or `dev PORT`, found `metric 5`"),
+            ("10.0.0.0/8 left", "expected `via GATEWAY` or `dev PORT`, found `left`"),
+            ("10.0.0.0/8 dev left up", "expected `priority N`, a FLAG, a METRIC or nothing more, found `up`"),
             ("10.0.0.1/8 dev left", "`10.0.0.1/8` has host bits set; the network is `10.0.0.0/8`"),
             ("blackhole 10.0.0.0/8 dev left", "a route that is blackhole has neither `via` nor `dev`"),
         ] {
@@ -253,6 +267,14 @@ mod tests {
             assert!(route(&words(line), None).is_err(), "{line}");
         }
         assert!(prefix_alone(&words("10.0.0.0/8 via 192.0.2.2"), None).is_err());
+    }
+
+    #[test]
+    fn a_word_that_is_another_in_ip_is_refused_with_ours() {
+        for (word, ours) in [("metric 5", "priority"), ("table 7", "--fib"), ("nexthop via 192.0.2.3", "mpath")] {
+            let refused = route(&words(&format!("10.0.0.0/8 via 192.0.2.2 {word}")), None).unwrap_err();
+            assert!(refused.hint().is_some_and(|hint| hint.contains(ours)), "{word}: {refused:?}");
+        }
     }
 
     #[test]

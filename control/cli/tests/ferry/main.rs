@@ -3,6 +3,7 @@
 
 mod answers;
 mod asked;
+mod config;
 mod printed;
 mod refused;
 
