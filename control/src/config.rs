@@ -300,6 +300,11 @@ impl Config {
         self.fpm.as_ref()
     }
 
+    /// What is no mistake, and seldom meant: whoever runs by it is told.
+    pub fn remarks(&self) -> impl Iterator<Item = String> {
+        self.fpm.iter().filter_map(fpm::remark)
+    }
+
     /// The filters that ports' policies name, by their ids.
     pub fn filters(&self) -> &[Filter] {
         &self.filters

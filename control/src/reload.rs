@@ -74,6 +74,7 @@ impl Control {
                 let count = changes.len();
                 tracing::info!("running by {file}: {count} change{}", if count == 1 { "" } else { "s" });
             }
+            next.remarks().for_each(|remark| tracing::warn!("{remark}"));
             self.config = Some(Arc::new(next));
         }
         Ok(ConfigChanges { file, applied: !dry_run, changes, restart })

@@ -7,6 +7,10 @@
 //! Workers have no way to wake it: that would be a system call on their side. So it looks by itself, again at once while
 //! there is something to do, and then less and less often, [`LONGEST_NAP`] apart at most. A ping is answered well within a
 //! millisecond, and an idle router costs a percent or two of one core. A request wakes it at once.
+//!
+//! That is two thousand looks a second of an idle router, and a longer nap is no gain: the first packet to a host that nobody
+//! has spoken to waits for it, and so does the first of every conversation that begins after a silence, while what is saved is
+//! a fraction of a core that no worker is on.
 
 use std::io;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ mod carrier;
 mod cores;
 mod end;
 mod keep;
+mod packaging;
 mod pools;
 mod ports;
 mod queues;
@@ -18,6 +19,7 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use boundary::{ForwardingState, RingSizes, Totals};
 use clap::Parser;
+use clap_complete::Shell;
 use control::config::{Config, ConfigError};
 use control::fpm::{Listener, ListenerError};
 use control::server::{Asked, Server, ServerError};
@@ -43,6 +45,12 @@ struct Args {
     /// Only says whether the configuration is valid, and where it is not.
     #[arg(long)]
     check: bool,
+    /// Prints this command's man page, and does nothing else.
+    #[arg(long, exclusive = true)]
+    man: bool,
+    /// Prints what a shell needs to complete this command's options, and does nothing else.
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    completion: Option<Shell>,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +63,12 @@ fn main() -> ExitCode {
         // A log that takes no more, on a full disk or a closed pipe, must not end the forwarding.
         .log_internal_errors(false)
         .init();
-    let outcome = if args.check { check(&args.config) } else { run(&args.config) };
+    let outcome = match args {
+        Args { man: true, .. } => packaging::print_man().map_err(StartError::Answer),
+        Args { completion: Some(shell), .. } => packaging::print_completion(shell).map_err(StartError::Answer),
+        Args { check: true, config, .. } => check(&config),
+        Args { config, .. } => run(&config),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -68,7 +81,10 @@ fn main() -> ExitCode {
 
 /// Says that the configuration is valid, or why it is not.
 fn check(path: &Path) -> Result<(), StartError> {
-    let _valid = Config::load(path)?;
+    let valid = Config::load(path)?;
+    for remark in valid.remarks() {
+        let _unheard = writeln!(io::stderr(), "warning: {remark}");
+    }
     match writeln!(io::stdout(), "{}: valid", path.display()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(StartError::Answer(error)),
         Ok(()) | Err(_) => Ok(()),
@@ -78,6 +94,7 @@ fn check(path: &Path) -> Result<(), StartError> {
 /// Starts everything, waits to be told to stop, and stops everything.
 fn run(path: &Path) -> Result<(), StartError> {
     let config = Config::load(path)?;
+    config.remarks().for_each(|remark| warn!("{remark}"));
     // Whoever names it later need not stand where we do.
     let path = std::path::absolute(path).unwrap_or_else(|_error| path.to_owned());
     // From here on a signal waits until it is asked for, so that whatever was started is also stopped.

@@ -8,11 +8,13 @@
 //! happened ([`EXIT_CODES`]).
 
 mod address;
+mod completion;
 mod config;
 mod context;
 mod drops;
 mod failure;
 mod fpm;
+mod man;
 mod monitor;
 mod neigh;
 mod pmtu;
@@ -89,6 +91,10 @@ enum Noun {
     Replay(replay::Options),
     /// The versions of this tool and of ferryd.
     Version,
+    /// Print what a shell needs to complete command lines.
+    Completion(completion::Completion),
+    /// Write the man pages into a folder.
+    Man(man::Man),
 }
 
 impl Noun {
@@ -109,6 +115,8 @@ impl Noun {
             Self::Drops(drops) => drops.run(context),
             Self::Replay(replay) => replay.run(context),
             Self::Version => version::run(context),
+            Self::Completion(completion) => completion.run(context),
+            Self::Man(man) => man.run(context),
         }
     }
 }

@@ -112,6 +112,23 @@ impl FpmDraft {
     }
 }
 
+/// What is no mistake and seldom meant: a silence that FRR itself makes is taken for the end of what it tells.
+pub(super) fn remark(settings: &Settings) -> Option<String> {
+    let Settings { quiet, sweep, .. } = settings;
+    let (key, patience) = if quiet <= sweep { ("quiet_seconds", quiet) } else { ("sweep_seconds", sweep) };
+    let seconds = ZEBRA_IS_LOOKED_FOR_EVERY.as_secs();
+    (*patience <= ZEBRA_IS_LOOKED_FOR_EVERY).then(|| {
+        format!(
+            "[fpm] {key} = {}: FRR's daemons look for a zebra that went every {seconds} seconds, and until they have found it, \
+             their routes may be swept although they are about to be told again; write more than {seconds}",
+            patience.as_secs()
+        )
+    })
+}
+
+/// As staticd, bgpd and the others do it.
+const ZEBRA_IS_LOOKED_FOR_EVERY: Duration = Duration::from_secs(10);
+
 /// A year: more is for ever.
 const LONGEST_SECONDS: u64 = 31_536_000;
 
@@ -159,6 +176,22 @@ mod tests {
             interfaces: vec![(3, PortId(0))],
         };
         assert_eq!(said, Some(expected));
+    }
+
+    #[test]
+    fn who_waits_no_longer_than_frr_looks_for_its_zebra_is_warned() {
+        let remarks = |section: &str| {
+            let config = Config::parse("ferry.toml", &format!("{PORT}{section}")).unwrap();
+            config.remarks().collect::<String>()
+        };
+        assert_eq!(remarks("") + &remarks("[fpm]\n") + &remarks("[fpm]\nquiet_seconds = 11\n"), "");
+        for (section, key) in [
+            ("[fpm]\nquiet_seconds = 10\n", "quiet_seconds = 10:"),
+            ("[fpm]\nsweep_seconds = 5\n", "sweep_seconds = 5:"),
+        ] {
+            let remarks = remarks(section);
+            assert!(remarks.contains(key) && remarks.contains("every 10 seconds"), "{remarks}");
+        }
     }
 
     #[test]

@@ -213,6 +213,9 @@ fn a_check_prints_where_the_file_is_wrong_and_touches_nothing() {
     let fine = lab.ferryd(&["--check", "--config", good.to_str().unwrap()]);
     assert!(fine.status.success(), "{}", printed(&fine));
     assert!(!lab.socket().exists());
+    let doubtful = lab.config("[fpm]\nquiet_seconds = 5\n");
+    let fine = lab.ferryd(&["--check", "--config", doubtful.to_str().unwrap()]);
+    assert!(fine.status.success() && printed(&fine).contains("warning: [fpm] quiet_seconds = 5"), "{}", printed(&fine));
 
     let broken = lab.config("[[route]]\nto = \"10.0.0.1/8\"\nvia = \"192.0.2.2\"\n");
     let refused = lab.ferryd(&["--check", "--config", broken.to_str().unwrap()]);

@@ -79,6 +79,19 @@ fn an_answer_that_cannot_be_written_is_a_failure_and_no_panic() {
 }
 
 #[test]
+fn ferryd_prints_its_man_page_and_completions_and_needs_no_configuration_for_it() {
+    let printed_by = |argument: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ferryd")).arg(argument).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(printed_by("--man").contains(".TH ferryd 8"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(printed_by(&format!("--completion={shell}")).contains("check"), "{shell}");
+    }
+}
+
+#[test]
 fn a_terminal_that_is_closed_stops_ferryd_in_order() {
     let idle = Idle::new();
     let log = idle.config().with_file_name("log");

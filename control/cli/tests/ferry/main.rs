@@ -4,6 +4,7 @@
 mod answers;
 mod asked;
 mod config;
+mod packaging;
 mod printed;
 mod refused;
 
