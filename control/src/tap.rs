@@ -19,7 +19,7 @@
 
 use std::fmt::Debug;
 
-use boundary::PortId;
+use boundary::{Mtu, PortId};
 use control_api::InterfaceAddress;
 use packet::arp::{self, Arp};
 use packet::ethernet::{HEADER_LEN, Header};
@@ -55,6 +55,13 @@ pub trait Kernel: Debug + Send {
     ///
     /// Why the kernel does not do it, for a person.
     fn set_address(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), String>;
+
+    /// Lets the interface of `port` carry packets of the port's length.
+    ///
+    /// # Errors
+    ///
+    /// Why the kernel does not do it, for a person.
+    fn set_mtu(&mut self, port: PortId, mtu: Mtu) -> Result<(), String>;
 }
 
 /// The interfaces, and what crossed.
@@ -84,6 +91,11 @@ impl Taps {
     /// The interface of a port has one more of its addresses, or one less.
     pub(crate) fn set_address(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), String> {
         self.kernel.as_mut().map_or(Ok(()), |kernel| kernel.set_address(port, own, is_there))
+    }
+
+    /// The interface of a port carries what its port does.
+    pub(crate) fn set_mtu(&mut self, port: PortId, mtu: Mtu) -> Result<(), String> {
+        self.kernel.as_mut().map_or(Ok(()), |kernel| kernel.set_mtu(port, mtu))
     }
 
     fn take(&mut self) -> Option<PortId> {

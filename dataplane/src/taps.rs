@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use boundary::{PortId, PortState};
+use boundary::{Mtu, PortId, PortState};
 use control::Kernel;
 use control::config::{Config, Port, Tap};
 use control_api::{InterfaceAddress, Network};
@@ -135,11 +135,26 @@ impl Kernel for Taps {
     }
 
     fn set_address(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), String> {
+        let change = |device: &SyncDevice| if is_there { add(device, own) } else { remove(device, own) };
+        self.set(port, &own.to_string(), change)
+    }
+
+    fn set_mtu(&mut self, port: PortId, mtu: Mtu) -> Result<(), String> {
+        self.set(port, "the port's MTU", |device| device.set_mtu(mtu.bytes()))
+    }
+}
+
+impl Taps {
+    /// Changes the interface of a port, in its namespace, if it has one.
+    fn set(
+        &self,
+        port: PortId,
+        what: &str,
+        change: impl FnOnce(&SyncDevice) -> io::Result<()> + Send,
+    ) -> Result<(), String> {
         let Some(Some(Interface { tap, device, .. })) = self.interfaces.get(port.index()) else { return Ok(()) };
-        let set = || {
-            let done = if is_there { add(device, own) } else { remove(device, own) };
-            done.map_err(|error| TapError::Set { name: tap.ifname.clone(), what: own.to_string(), error })
-        };
+        let set =
+            || change(device).map_err(|error| TapError::Set { name: tap.ifname.clone(), what: what.to_owned(), error });
         inside(tap.netns.as_deref(), set).map_err(|error| match error {
             TapError::Set { error, .. } => error.to_string(),
             other => other.to_string(),
@@ -271,7 +286,7 @@ const FRAMES: usize = 1024;
 const FRAMES_A_ROUND: usize = 64;
 
 /// The largest MTU, and an Ethernet header.
-const LONGEST_FRAME: usize = boundary::Mtu::MAX as usize + 14;
+const LONGEST_FRAME: usize = Mtu::MAX as usize + 14;
 
 /// How soon the thread sees that it is to stop.
 const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use boundary::{PortId, PuntReason};
+use boundary::{Mtu, PortId, PuntReason};
 use control::{Kernel, Setup};
 use control_api::{InterfaceAddress, Reply, Request, TapCounts};
 use packet::arp::Arp;
@@ -26,6 +26,10 @@ struct Crossing {
 
 impl Kernel for Wires {
     fn set_address(&mut self, _port: PortId, _own: InterfaceAddress, _is_there: bool) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn set_mtu(&mut self, _port: PortId, _mtu: Mtu) -> Result<(), String> {
         Ok(())
     }
 

@@ -316,6 +316,7 @@ fn a_request_that_cannot_be_is_refused_for_its_reason_and_changes_nothing() {
         ("a broadcast nobody sees",        add("short", "192.0.2.255/32"), ErrorKind::NotFound),
         ("no route to clear",              clear("10.0.0.0/9"),            ErrorKind::NotFound),
         ("a queue that is always there",   destroy("arp", false),          ErrorKind::NotAllowed),
+        ("that of what redirects made",    destroy("redirect", false),     ErrorKind::NotAllowed),
     ];
     let mut scene = scene(&["10.0.0.0/8"]);
     scene.done(add("short", "10.0.0.0/8"));

@@ -150,3 +150,44 @@ fn more_queues_than_a_device_has_are_refused_with_what_to_write() {
     assert!(said.contains("`net_af_packet0` can have 1 receive queues, 3 are wanted"), "{said}");
     assert!(said.contains("write fewer `queues`") && said.contains("qpairs=2"), "{said}");
 }
+
+#[test]
+fn a_reload_gives_queues_to_the_workers_that_the_file_names_then() {
+    let test = "a_reload_gives_queues_to_the_workers_that_the_file_names_then";
+    let Some(lab) = Lab::new(test) else { return };
+    let cores: Vec<usize> = core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
+    let [one, two, ..] = cores[..] else {
+        let _unheard = writeln!(io::stderr(), "skipped: {test}: two workers take two cores");
+        return;
+    };
+    let path = config(&lab, [one, two]);
+    let text = fs::read_to_string(&path).unwrap();
+    let naming = |of_one: &str, of_two: &str| {
+        let worker =
+            |core: usize, queues: &str| (format!("core = {core}\n"), format!("core = {core}\nqueues = [{queues}]\n"));
+        [worker(one, of_one), worker(two, of_two)].iter().fold(text.clone(), |text, (old, new)| text.replace(old, new))
+    };
+    let (left, right) = (r#""left:0", "left:1""#, r#""right:0", "right:1""#);
+    fs::write(&path, naming(left, right)).unwrap();
+    let ferryd = lab.start(&path);
+    let polled = |core| {
+        let map = map(&lab, &Request::QueueMapShow);
+        let of_core = map.iter().filter(|place| place.core == core && !place.moving);
+        of_core.map(|place| place.queue.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (polled(one), polled(two)),
+        (["left:0", "left:1"].map(str::to_owned).to_vec(), ["right:0", "right:1"].map(str::to_owned).to_vec())
+    );
+
+    fs::write(&path, naming(right, left)).unwrap();
+    let told = lab.ask(&Request::ConfigReload { file: None, dry_run: false });
+    let Ok(Reply::Config(changes)) = told else { panic!("{told:?}") };
+    assert!(changes.applied && changes.changes.len() == 1, "{changes:?}");
+    let there = || (polled(one) == ["right:0", "right:1"] && polled(two) == ["left:0", "left:1"]).then_some(());
+    assert!(patiently(there).is_some(), "{:?}", map(&lab, &Request::QueueMapShow));
+    let ping = lab.on(Host::Left, &["ping", "-n", "-c", "2", "-i", "0.2", "-W", "5", "198.51.100.10"]);
+    assert!(printed(&ping).contains("bytes from"), "{}", printed(&ping));
+    let accounts = Accounts::of(&ferryd.stop());
+    assert!(accounts.are_conserved(), "{accounts:?}");
+}

@@ -193,3 +193,32 @@ fn a_namespace_that_is_not_there_is_said_with_what_to_do() {
     assert!(!refused.status.success());
     assert!(text.contains("port `left`") && text.contains("`gone`") && text.contains("ip netns add gone"), "{text}");
 }
+
+#[test]
+fn a_reload_changes_the_interface_of_a_port_as_it_changes_the_port() {
+    let Some(lab) = Lab::new("a_reload_changes_the_interface_of_a_port_as_it_changes_the_port") else { return };
+    let daemons = lab.daemons();
+    let config = lab.config("");
+    let text = fs::read_to_string(&config).unwrap();
+    let tap_on_left = format!("iface=left\"\ntap = \"tap-left\"\ntap_netns = \"{daemons}\"");
+    let text = text.replacen("iface=left\"", &tap_on_left, 1);
+    fs::write(&config, &text).unwrap();
+    let ferryd = lab.start(&config);
+    let shown = || printed(&lab.command(&daemons, &["ip", "address", "show", "tap-left"]).output().unwrap());
+    assert!(shown().contains("mtu 1500") && shown().contains("inet 192.0.2.1/24"), "{}", shown());
+
+    let other = text.replacen("\"192.0.2.1/24\"", "\"192.0.2.7/24\"", 1).replacen("tap = ", "mtu = 1400\ntap = ", 1);
+    fs::write(&config, other).unwrap();
+    let told = lab.ask(&Request::ConfigReload { file: None, dry_run: false });
+    let Ok(Reply::Config(changes)) = told else { panic!("{told:?}") };
+    assert!(changes.applied && changes.changes.len() == 3, "{changes:?}");
+    let after = shown();
+    assert!(after.contains("mtu 1400") && after.contains("inet 192.0.2.7/24"), "{after}");
+    assert!(!after.contains("192.0.2.1/24") && after.contains("inet6 2001:db8:1::1/64"), "{after}");
+
+    fs::write(&config, text.replacen("tap-left", "tap-other", 1)).unwrap();
+    let refused = lab.ask(&Request::ConfigReload { file: None, dry_run: false }).unwrap_err();
+    assert!(refused.message.contains("port left: tap from tap-left in "), "{refused}");
+    assert_eq!(shown(), after, "and nothing has changed");
+    ferryd.stop();
+}

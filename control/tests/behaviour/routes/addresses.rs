@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use boundary::{NextHop, PortId, PuntReason};
+use boundary::{Mtu, NextHop, PortId, PuntReason};
 use control::{Kernel, Setup};
 use control_api::{
     ApiError, ErrorKind, EventKind, InterfaceAddress, Port, Protocol, Reply, Request, Route, RouteFilter, Target,
@@ -13,6 +13,7 @@ use control_api::{
 use packet::arp::Arp;
 use packet::ethernet::{EtherType, Header, MacAddr};
 
+use super::links::Devices;
 use super::messages::{follower, kinds, told};
 use crate::scene::*;
 
@@ -239,7 +240,7 @@ fn the_broadcast_of_a_network_comes_and_goes_with_it() {
     assert_eq!(scene.fate(ip("203.0.113.255")), None);
 }
 
-/// A kernel that notes what addresses it is to have, and refuses one.
+/// A kernel that notes what it is to have, and refuses one address.
 #[derive(Debug, Default, Clone)]
 struct Noting(Arc<Mutex<Vec<(PortId, String, bool)>>>);
 
@@ -263,6 +264,11 @@ impl Kernel for Noting {
         self.0.lock().unwrap().push((port, own.to_string(), is_there));
         Ok(())
     }
+
+    fn set_mtu(&mut self, port: PortId, mtu: Mtu) -> Result<(), String> {
+        self.0.lock().unwrap().push((port, format!("mtu {mtu}"), true));
+        Ok(())
+    }
 }
 
 #[test]
@@ -280,4 +286,16 @@ fn the_kernel_s_interface_of_a_port_has_the_port_s_addresses() {
     let refused = scene.add_address("203.0.113.66/24", "left").unwrap_err();
     assert_eq!(refused.message, "the kernel's interface of port `left` refuses 203.0.113.66/24: no room");
     assert_eq!(scene.networks(), before);
+}
+
+#[test]
+fn the_kernel_s_interface_of_a_port_carries_what_the_port_does() {
+    let kernel = Noting::default();
+    let mut setup = Setup { kernel: Some(Box::new(kernel.clone())), ..setup() };
+    setup.ports[0].state.tap = true;
+    let mut scene = Scene::over(setup, Devices::default());
+    for name in ["left", "right"] {
+        assert_eq!(scene.ask(Request::PortSet { name: name.to_owned(), mtu: 1400 }), Ok(Reply::Done));
+    }
+    assert_eq!(*kernel.0.lock().unwrap(), [(LEFT, "mtu 1400".to_owned(), true)], "and no other port's");
 }

@@ -14,7 +14,7 @@ use super::*;
 
 /// Devices whose links can be taken away.
 #[derive(Clone, Default)]
-struct Devices(Arc<Mutex<BTreeSet<PortId>>>);
+pub(super) struct Devices(Arc<Mutex<BTreeSet<PortId>>>);
 
 impl Hardware for Devices {
     fn status(&self, port: PortId) -> HardwareStatus {
