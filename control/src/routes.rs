@@ -6,6 +6,7 @@
 //! Workers forward by table 0, and what comes in through a port with a table of its own by that. Any other is only asked.
 //! Which tables there are is said at the start: see [`Fibs`].
 
+mod fibs;
 mod rest;
 mod several;
 mod towards;
@@ -29,6 +30,8 @@ use crate::next_hops::{ByGateway, Key, NextHops, ether_type};
 use crate::paths::Paths;
 use crate::rib::{Left, Protocol, Table};
 use crate::route::{Counters, Counts, Facts, RouteEntry};
+
+pub use fibs::{Fibs, TooManyFibs};
 
 /// All routes.
 #[derive(Debug)]
@@ -68,60 +71,6 @@ pub struct Routes {
 struct Tables {
     ipv4: Table<Ipv4Addr>,
     ipv6: Table<Ipv6Addr>,
-}
-
-/// Which tables there are.
-///
-/// Numbers from the count on are nobody's. Below it every table is there if somebody said how many; if nobody did, there
-/// are those that ports and routes of the configuration name, and the main one, 0, in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fibs {
-    count: u16,
-    are_all_there: bool,
-}
-
-impl Fibs {
-    /// As many as there can be.
-    pub const MOST: u16 = u16::MAX;
-
-    /// So many, and at least one.
-    ///
-    /// # Errors
-    ///
-    /// When it is more than [`Fibs::MOST`].
-    pub fn new(count: u32) -> Result<Self, TooManyFibs> {
-        let count = u16::try_from(count).map_err(|_too_many| TooManyFibs { count })?;
-        Ok(Self { count: count.max(1), are_all_there: true })
-    }
-
-    /// How many there can be.
-    pub const fn count(self) -> u16 {
-        self.count
-    }
-
-    /// How many there are from the start, if somebody has said so.
-    pub(crate) fn named(self) -> Option<u16> {
-        self.are_all_there.then_some(self.count)
-    }
-
-    /// Whether there can be a table of this number.
-    pub const fn has(self, fib: u16) -> bool {
-        fib < self.count
-    }
-}
-
-/// Those that are named.
-impl Default for Fibs {
-    fn default() -> Self {
-        Self { count: Self::MOST, are_all_there: false }
-    }
-}
-
-/// More tables than there can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{count} tables are more than there can be: the limit is {}", Fibs::MOST)]
-pub struct TooManyFibs {
-    count: u32,
 }
 
 impl Routes {
@@ -165,13 +114,13 @@ impl Routes {
 
     /// Whether there is a table of this number.
     pub fn has_table(&self, fib: u16) -> bool {
-        fib == MAIN || self.others.contains_key(&fib) || (self.fibs.are_all_there && self.fibs.has(fib))
+        fib == MAIN || self.others.contains_key(&fib) || self.fibs.named().is_some_and(|count| fib < count)
     }
 
     /// The numbers of all tables there are.
     pub(crate) fn numbers(&self) -> Vec<u16> {
-        if self.fibs.are_all_there {
-            return (0..self.fibs.count()).collect();
+        if let Some(count) = self.fibs.named() {
+            return (0..count).collect();
         }
         std::iter::once(MAIN).chain(self.others.keys().copied()).collect()
     }
