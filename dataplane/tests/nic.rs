@@ -108,6 +108,17 @@ fn without_an_iommu_nothing_is_bound_and_the_fix_is_said() {
 }
 
 #[test]
+fn the_cores_that_are_to_be_kept_free_are_ones_that_are_there() {
+    let machine = Machine::new();
+    machine.file("sys/devices/system/cpu/isolated", "\n");
+    for (present, workers) in [("0-1\n", "isolcpus=1 "), ("0-7\n", "isolcpus=6-7 "), ("0,2\n", "isolcpus=2 ")] {
+        machine.file("sys/devices/system/cpu/present", present);
+        let shown = machine.nic(&[]);
+        assert!(said(&shown).contains(workers), "{present}: {shown:?}");
+    }
+}
+
+#[test]
 fn a_check_passes_only_when_ferryd_could_start() {
     let machine = Machine::new();
     machine.add_card(FIRST, "enp3s0f0", "7");
