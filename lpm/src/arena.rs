@@ -162,16 +162,16 @@ impl Heap {
     /// Blocks start and end at multiples of this.
     const GRAIN: usize = 16;
 
-    /// A heap with room for `len` bytes; it grows when that is not enough.
-    pub(crate) fn with_capacity(len: usize) -> Self {
-        let arena = Arc::new(Arena::new(RESERVED + len));
-        Self { arena, top: RESERVED, free: Vec::new(), in_use: 0, moves: 0 }
+    /// A heap with room for `len` bytes, after `reserved` that stay zero; it grows when that is not enough.
+    pub(crate) fn with_capacity(reserved: usize, len: usize) -> Self {
+        let arena = Arc::new(Arena::new(reserved + len));
+        Self { arena, top: reserved, free: Vec::new(), in_use: 0, moves: 0 }
     }
 
-    /// A heap with all of these bytes, the reserved ones first. Nothing in it is ever freed.
-    pub(crate) fn holding(bytes: &[u8]) -> Self {
-        let mut heap = Self::with_capacity(bytes.len());
-        let blocks = &bytes[RESERVED..];
+    /// A heap with all of these bytes, the first `reserved` of which are zero. Nothing in it is ever freed.
+    pub(crate) fn holding(reserved: usize, bytes: &[u8]) -> Self {
+        let mut heap = Self::with_capacity(reserved, bytes.len());
+        let blocks = &bytes[reserved..];
         heap.alloc(blocks.len(), |block| block[..blocks.len()].copy_from_slice(blocks));
         heap
     }
@@ -305,15 +305,11 @@ fn class_of(rounded: usize) -> usize {
     }
 }
 
-/// Bytes at the start of every arena that are in no block, and zero for ever: what a lookup reads where it has nothing to
-/// read, so that it need not ask whether it has.
-pub(crate) const RESERVED: usize = LINE;
-
 /// Bytes after the last block that may be read (and mean nothing).
 const OVERHANG: usize = 64;
 
 /// A cache line.
-const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 
 /// From this size on an arena is aligned for, and asks for, large pages.
 const HUGE_PAGE: usize = 2 << 20;
@@ -336,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_freed_block_is_the_next_of_its_size() {
-        let mut heap = Heap::with_capacity(0);
+        let mut heap = Heap::with_capacity(64, 0);
         let first = heap.alloc(40, |bytes| bytes.fill(1));
         let second = heap.alloc(40, |bytes| bytes.fill(2));
         let (at, top) = (first.at(), heap.top());
@@ -348,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_heap_that_grows_keeps_every_byte_at_its_offset() {
-        let mut heap = Heap::with_capacity(0);
+        let mut heap = Heap::with_capacity(64, 0);
         let blocks: Vec<Block> =
             (0..5000_u32).map(|n| heap.alloc(48, |bytes| bytes[..4].copy_from_slice(&n.to_ne_bytes()))).collect();
         assert!(heap.moves() > 1, "it had to move");
@@ -359,7 +355,7 @@ mod tests {
 
     #[test]
     fn no_small_block_straddles_a_line() {
-        let mut heap = Heap::with_capacity(0);
+        let mut heap = Heap::with_capacity(64, 0);
         for len in [16, 16, 64, 32, 16, 32, 200, 16, 64, 32] {
             let block = heap.alloc(len, |_bytes| ());
             let lines = block.at() / LINE..=(block.at() + block.len_bytes() - 1) / LINE;

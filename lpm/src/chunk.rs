@@ -1,16 +1,19 @@
 //! Level 2: bitmaps that say where the answer changes, and the answers in the same order.
 //!
-//! A *small* chunk (IPv4) resolves 7 bits with two words of bitmap. Each word's values lie on its own side of it, so that
-//! the count of bits in one word finds the value, and no third memory access fetches how many came before:
+//! A *small* chunk (IPv4) resolves 6 bits with one word of bitmap, and its answers follow, the last one first:
 //!
 //! ```text
-//!  low addresses                                                        high
-//!  | pad | v2 v1 v0 | word 0 (64 bits) | word 1 (64 bits) | v0' v1' v2' ... | slack |
-//!                   ^ the anchor: where the entry points
+//!  low addresses                                                          high
+//!  | pad | ... node 1, node 0 | nodes (64 bits) | changes (64 bits) | v0 v1 v2 ... |
+//!                                               ^ the anchor: where the entry points
 //! ```
 //!
-//! Bit 0 of each word is set. The value of position *p* in word 0 is the *n*-th to the left of the anchor, in word 1 the
-//! *n*-th to the right of the words, *n* being the number of bits set up to and including *p*'s.
+//! Bit *p* of the changes is set where position *p + 1* has another answer than *p*. So a shift by *p* leaves the changes
+//! after *p*, and their number is that of the value: one shift, one count, one read.
+//!
+//! A position with more below it has the value [`Width::beyond`], which is no answer. Only chunks with such positions have
+//! the part to the left: a bit for each of them, and the entries of their nodes, again the last one first and found by
+//! a shift and a count. Those who do not go there need not know that it exists.
 //!
 //! A *large* chunk (IPv6) resolves 13 bits with 256 pairs of 32 bits of bitmap and the number of bits in all pairs
 //! before, less one; then come entries, always of four bytes. One 8-byte read finds the place, whatever the size:
@@ -20,7 +23,7 @@
 //!  ^ the anchor
 //! ```
 
-use crate::arena::Arena;
+use crate::arena::{Arena, LINE};
 use crate::entry::Entry;
 use crate::family::Run;
 use crate::width::Width;
@@ -35,58 +38,56 @@ pub struct Anchored {
     pub(crate) anchor: usize,
     /// Whether the values are entries.
     pub(crate) wide: bool,
-    /// Layers, of a range node; of a small chunk, the binary logarithm of the bytes of a value.
+    /// Layers, of a range node.
     pub(crate) depth: u32,
 }
 
-/// The width that the values of these runs need, in a table of `width`.
-pub(crate) fn width_for(runs: &[Run], width: Width) -> Width {
-    if runs.iter().all(|run| run.entry.is_leaf()) { width } else { Width::Four }
-}
-
-/// Writes a small chunk over 128 positions.
+/// Writes a small chunk over 64 positions. A run of a node is one position long.
 pub(crate) fn encode_small(runs: &[Run], width: Width) -> Anchored {
-    let width = width_for(runs, width);
-    let split = runs.partition_point(|run| run.start < 64);
-    let (left, right) = runs.split_at(split);
-    // Word 1 starts a run of its own, also where the answer does not change.
-    let continued = right.first().is_none_or(|run| run.start != 64).then(|| runs[split - 1].entry);
-    let anchor = (left.len() * width.bytes()).next_multiple_of(Entry::UNIT);
-    let values_right = right.len() + usize::from(continued.is_some());
-    let mut bytes = vec![0; anchor + SMALL_BITMAP + values_right * width.bytes() + width.slack()];
-    let mut words = [0_u64, 0];
-    for (n, run) in (1..).zip(left) {
-        words[0] |= 1 << run.start;
-        width.write(run.entry, &mut bytes[anchor - n * width.bytes()..]);
+    let below: Vec<Run> = runs.iter().rev().filter(|run| !run.entry.is_leaf()).copied().collect();
+    let right = SMALL_BITMAP + runs.len() * width.bytes();
+    let anchor = if below.is_empty() { 0 } else { SMALL_BITMAP + room_for(below.len(), right) };
+    let mut bytes = vec![0; anchor + right];
+    let changes = runs.iter().skip(1).fold(0_u64, |changes, run| changes | 1 << (run.start - 1));
+    bytes[anchor..][..SMALL_BITMAP].copy_from_slice(&changes.to_ne_bytes());
+    for (value, run) in bytes[anchor + SMALL_BITMAP..].chunks_exact_mut(width.bytes()).zip(runs.iter().rev()) {
+        let word = if run.entry.is_leaf() { run.entry.answer_word() } else { width.beyond() };
+        value.copy_from_slice(&word.to_le_bytes()[..width.bytes()]);
     }
-    words[1] |= u64::from(continued.is_some());
-    let entries_right = continued.into_iter().chain(right.iter().map(|run| run.entry));
-    for (value, entry) in bytes[anchor + SMALL_BITMAP..].chunks_mut(width.bytes()).zip(entries_right) {
-        width.write(entry, value);
+    if !below.is_empty() {
+        let (entries, nodes) = bytes[..anchor].split_at_mut(anchor - SMALL_BITMAP);
+        nodes.copy_from_slice(&below.iter().fold(0_u64, |nodes, run| nodes | 1 << run.start).to_ne_bytes());
+        for (entry, run) in entries.rchunks_exact_mut(size_of::<Entry>()).zip(&below) {
+            entry.copy_from_slice(&run.entry.word().to_ne_bytes());
+        }
     }
-    for run in right {
-        words[1] |= 1 << (run.start - 64);
-    }
-    bytes[anchor..anchor + 8].copy_from_slice(&words[0].to_ne_bytes());
-    bytes[anchor + 8..anchor + 16].copy_from_slice(&words[1].to_ne_bytes());
-    Anchored { bytes, anchor, wide: width == Width::Four, depth: width.shift() }
+    Anchored { bytes, anchor, ..Anchored::default() }
 }
 
-/// The entry of a small chunk for one of its 128 positions; of a leaf, the leaf itself.
-///
-/// Without a branch: whether a page's entry is a leaf, and which word a position is in, no predictor can learn, and a
-/// wrong guess costs more than all of this. For a leaf it reads the reserved bytes at the start of the arena, zeros.
+/// Bytes for the entries of so many nodes in a small chunk: if it has more than a line, as many as put both bitmaps and the
+/// first values into the same one.
+fn room_for(nodes: usize, right: usize) -> usize {
+    let entries = nodes * size_of::<Entry>();
+    entries.next_multiple_of(if entries + SMALL_BITMAP + right > LINE { LINE } else { Entry::UNIT })
+}
+
+/// What a small chunk says for one of its 64 positions: an answer, or a node below.
 #[inline]
-pub(crate) fn find_small(arena: &Arena, entry: Entry, position: u32, width: Width) -> Entry {
-    let chunk = entry.or_reserved();
-    let width = width.in_node(chunk);
-    let right = (position >> 6) as usize;
-    let word = u64::from_ne_bytes(arena.read(chunk.at() + 8 * right));
-    let up_to_here = (word & (u64::MAX >> (63 - (position & 63)))).count_ones() as usize;
-    let distance = up_to_here << width.shift();
-    let offset = if right == 0 { distance.wrapping_neg() } else { SMALL_BITMAP + distance - width.bytes() };
-    let found = width.read(arena, chunk.at().wrapping_add(offset));
-    if entry.is_leaf() { entry } else { found }
+pub(crate) fn find_small(arena: &Arena, chunk: Entry, position: u32, width: Width) -> Entry {
+    let changes = u64::from_ne_bytes(arena.read(chunk.at()));
+    let nth = (changes >> position).count_ones() as usize;
+    let word = width.read_word(arena, chunk.at() + SMALL_BITMAP + nth * width.bytes());
+    if word == width.beyond() {
+        return node_in_small(arena, chunk, position);
+    }
+    Entry::of_word(Entry::LEAF | word)
+}
+
+/// The node below a position of a small chunk that has one.
+pub(crate) fn node_in_small(arena: &Arena, chunk: Entry, position: u32) -> Entry {
+    let nodes_at = chunk.at() - SMALL_BITMAP;
+    let nodes = u64::from_ne_bytes(arena.read(nodes_at));
+    arena.entry(nodes_at - (nodes >> position).count_ones() as usize * size_of::<Entry>())
 }
 
 /// Writes a large chunk over 8192 positions.
@@ -134,8 +135,8 @@ pub(crate) fn find_large(arena: &Arena, chunk: Entry, position: u32) -> Entry {
     arena.entry(chunk.at() + LARGE_BITMAP + 4 * before.wrapping_add(up_to_here) as usize)
 }
 
-/// Bytes of bitmap in a small chunk.
-pub(crate) const SMALL_BITMAP: usize = 16;
+/// Bytes of a bitmap in a small chunk.
+pub(crate) const SMALL_BITMAP: usize = 8;
 
 /// Bytes of bitmap and counts in a large chunk.
 pub(crate) const LARGE_BITMAP: usize = 2048;
@@ -151,8 +152,8 @@ pub(crate) mod tests {
     /// Runs over `positions`, the first at 0, neighbours different, next hops that fit the width.
     pub(crate) fn any_runs(positions: u32, width: Width) -> impl Strategy<Value = Vec<Run>> {
         let hops = match width {
-            Width::One => 0..255_u32,
-            Width::Two => 0..65_535,
+            Width::One => 0..254_u32,
+            Width::Two => 0..65_534,
             Width::Four => 0..1 << 24,
         };
         let starts = proptest::collection::btree_set(1..positions, 0..(positions as usize).min(700));
@@ -179,7 +180,7 @@ pub(crate) mod tests {
 
     /// Puts a node into a heap of its own, between two other blocks that say something else everywhere.
     pub(crate) fn placed(node: &Anchored) -> (Heap, Entry) {
-        let mut heap = Heap::with_capacity(0);
+        let mut heap = Heap::with_capacity(64, 0);
         heap.alloc(64, |bytes| bytes.fill(0xa5));
         let block = heap.alloc(node.bytes.len(), |bytes| bytes[..node.bytes.len()].copy_from_slice(&node.bytes));
         heap.alloc(64, |bytes| bytes.fill(0xa5));
@@ -189,11 +190,19 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn a_small_chunk_says_what_its_runs_say(
-            (width, runs) in any_width().prop_flat_map(|width| (Just(width), any_runs(128, width))),
+            (width, runs) in any_width().prop_flat_map(|width| (Just(width), any_runs(64, width))),
+            below in any::<u64>(),
         ) {
-            let (heap, chunk) = placed(&encode_small(&runs, width));
-            for position in 0..128 {
-                prop_assert!(find_small(heap.arena(), chunk, position, width) == expected(&runs, position));
+            // Some of those that are one position long lead to nodes.
+            let ends: Vec<u32> = runs.iter().skip(1).map(|run| run.start).chain([64]).collect();
+            let with_nodes: Vec<Run> = runs.iter().zip(ends).map(|(run, end)| {
+                let is_node = end == run.start + 1 && below >> run.start & 1 != 0;
+                let entry = if is_node { Entry::node(1024 + 64 * run.start as usize, false, 1) } else { run.entry };
+                Run { entry, ..*run }
+            }).collect();
+            let (heap, chunk) = placed(&encode_small(&with_nodes, width));
+            for position in 0..64 {
+                prop_assert!(find_small(heap.arena(), chunk, position, width) == expected(&with_nodes, position));
             }
         }
 

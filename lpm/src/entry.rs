@@ -13,8 +13,8 @@ use crate::table::NextHopId;
 /// ```
 ///
 /// `wide` nodes hold entries, the others only answers, each as narrow as the table's next hops allow. `depth` is the
-/// number of layers of a range node. In a small chunk it is the binary logarithm of the bytes of a value, and zero in the
-/// others; which kind a node is, is known by its level.
+/// number of layers of a range node, and zero in the others; which kind a node is, is known by its level. Small chunks and
+/// the pages above them are neither wide nor deep: their entry is the offset and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 #[doc(hidden)]
@@ -39,6 +39,8 @@ impl Debug for Entry {
 impl Entry {
     /// No route.
     pub(crate) const NONE: Self = Self(Self::LEAF);
+    /// The node at the start of every arena, whose bytes are zero.
+    pub(crate) const ZEROS: Self = Self(0);
     /// Set in answers.
     pub(crate) const LEAF: u32 = 1 << 31;
     /// Set in nodes that hold entries.
@@ -89,15 +91,10 @@ impl Entry {
         NextHopId::of_word(self.0 & !Self::LEAF)
     }
 
-    /// A node itself; instead of a leaf, the narrow node at the start of the arena that every arena reserves.
+    /// The answer of a leaf, as a word: zero is "no route".
     #[inline]
-    #[expect(
-        clippy::cast_possible_wrap,
-        clippy::cast_sign_loss,
-        reason = "the sign is the leaf's bit, spread to a mask"
-    )]
-    pub(crate) fn or_reserved(self) -> Self {
-        Self(self.0 & !((self.0 as i32) >> 31) as u32)
+    pub(crate) fn answer_word(self) -> u32 {
+        self.0 & !Self::LEAF
     }
 
     /// Where a node's anchor lies, in bytes from the start of the arena.
@@ -112,7 +109,7 @@ impl Entry {
         self.0 & Self::WIDE != 0
     }
 
-    /// Layers of a range node, or the binary logarithm of the bytes of a small chunk's value.
+    /// Layers of a range node.
     #[inline]
     pub(crate) fn depth(self) -> u32 {
         self.0 >> Self::DEPTH_SHIFT & 7

@@ -6,16 +6,19 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::arena::{Arena, Block, Heap};
 use crate::chunk::{self, Anchored};
 use crate::entry::Entry;
+use crate::plain;
 use crate::prefix::Address;
+use crate::rib::Press;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::VectorFamily as Vectors;
+use crate::table::NextHopId;
 use crate::width::Width;
 
 /// The cut of one address family. Sealed: it stands in a private module.
 ///
 /// Level *n* resolves the bits from `CUTS[n]` up to `CUTS[n + 1]`: level 0 is the top, in the snapshot itself; level 1 a
 /// page, one entry per position; level 2 a chunk, a bitmap over the positions where the answer changes; all further levels
-/// are range nodes.
+/// are range nodes. In the top and the pages of an IPv6 table answers are entries, in those of IPv4 they are `plain` nodes.
 pub trait Family: Vectors {
     /// Bit positions between the levels, from 0 to the length of an address.
     const CUTS: &'static [u8];
@@ -23,8 +26,20 @@ pub trait Family: Vectors {
     /// One entry for each position of level 0.
     type Top: Copy + Debug + Send + Sync + AsRef<[u32]> + AsMut<[u32]>;
 
-    /// A top whose every position says the same.
-    fn top(entry: u32) -> Self::Top;
+    /// Bytes at the start of every arena that are in no block, and zero for ever: what a lookup reads where it has nothing
+    /// to read, so that it need not ask whether it has.
+    const RESERVED: usize;
+
+    /// A top whose every position says that there is no route.
+    fn empty_top() -> Self::Top;
+
+    /// What the top, level 0, or a page, level 1, has in it to say `entry`.
+    #[doc(hidden)]
+    fn in_table(level: usize, entry: Entry, press: &mut Press<'_>) -> Entry;
+
+    /// The answer that an entry of the top or of a page stands for, where it stands for one.
+    #[doc(hidden)]
+    fn answer_in_table(level: usize, entry: Entry, arena: &Arena, width: Width) -> Option<NextHopId>;
 
     /// Writes a chunk.
     #[doc(hidden)]
@@ -61,12 +76,28 @@ pub(crate) fn position<A: Address>(number: u128, level: usize) -> u32 {
 }
 
 impl Family for Ipv4Addr {
-    const CUTS: &'static [u8] = &[0, 6, 17, 24, 32];
+    const CUTS: &'static [u8] = &[0, 8, 18, 24, 32];
 
-    type Top = [u32; 64];
+    type Top = [u32; 256];
 
-    fn top(entry: u32) -> Self::Top {
-        [entry; 64]
+    /// A page.
+    const RESERVED: usize = 4096;
+
+    fn empty_top() -> Self::Top {
+        [Entry::ZEROS.word(); 256]
+    }
+
+    fn in_table(level: usize, entry: Entry, press: &mut Press<'_>) -> Entry {
+        match (entry.is_leaf(), level) {
+            (false, _) => entry,
+            (true, 0) => plain::page::<Self>(entry, press),
+            (true, _) => plain::chunk(entry, press),
+        }
+    }
+
+    fn answer_in_table(level: usize, entry: Entry, arena: &Arena, width: Width) -> Option<NextHopId> {
+        let chunk = if level == 0 { arena.entry(entry.at()) } else { entry };
+        chunk::find_small(arena, chunk, 0, width).answer()
     }
 
     fn encode_chunk(runs: &[Run], width: Width) -> Anchored {
@@ -88,8 +119,19 @@ impl Family for Ipv6Addr {
 
     type Top = [u32; 512];
 
-    fn top(entry: u32) -> Self::Top {
-        [entry; 512]
+    /// A line.
+    const RESERVED: usize = 64;
+
+    fn empty_top() -> Self::Top {
+        [Entry::NONE.word(); 512]
+    }
+
+    fn in_table(_level: usize, entry: Entry, _press: &mut Press<'_>) -> Entry {
+        entry
+    }
+
+    fn answer_in_table(_level: usize, entry: Entry, _arena: &Arena, _width: Width) -> Option<NextHopId> {
+        entry.answer()
     }
 
     fn encode_chunk(runs: &[Run], width: Width) -> Anchored {

@@ -6,6 +6,7 @@ use crate::arena::{Arena, Block, Heap};
 use crate::entry::Entry;
 use crate::family::{Family, position};
 use crate::generations::{Generations, Retired};
+use crate::plain::Plain;
 use crate::prefix::Address;
 use crate::range;
 use crate::rib::{Press, Rib, Scratch};
@@ -24,6 +25,7 @@ use crate::width::Width;
 pub struct FibWriter<A: Address> {
     rib: Rib<A>,
     heap: Heap,
+    plain: Plain,
     generations: Generations<Snapshot<A>, Block>,
     /// Answers in narrow nodes are this wide.
     width: Width,
@@ -37,12 +39,13 @@ pub struct FibWriter<A: Address> {
 
 impl<A: Address> Default for FibWriter<A> {
     fn default() -> Self {
-        let (heap, rib) = (Heap::with_capacity(0), Rib::default());
+        let (heap, rib) = (Heap::with_capacity(A::RESERVED, 0), Rib::default());
         let width = Width::One;
         let empty = Snapshot::new(rib.top(), width, heap.arena());
         Self {
             rib,
             heap,
+            plain: Plain::default(),
             generations: Generations::new(empty),
             width,
             waiting: 0,
@@ -138,7 +141,7 @@ impl<A: Address> FibWriter<A> {
         }
         self.compile_changes();
         let idle = self.heap.top() - (self.heap.in_use() - self.waiting);
-        if idle > self.heap.top() / 2 + TOLERATED_IDLE {
+        if idle > self.heap.top() / 2 + TOLERATED_IDLE || self.plain.is_overgrown(self.rib.len()) {
             self.start_over(self.rib.width());
             self.compile_changes();
         }
@@ -148,8 +151,8 @@ impl<A: Address> FibWriter<A> {
     fn compile_changes(&mut self) {
         let moves = self.heap.moves();
         let generation = self.generations.next_number();
-        let (heap, retired) = (&mut self.heap, &mut self.retired);
-        let mut press = Press { heap, retired, width: self.width, generation, scratch: &mut self.scratch };
+        let (heap, retired, plain) = (&mut self.heap, &mut self.retired, &mut self.plain);
+        let mut press = Press { heap, retired, plain, width: self.width, generation, scratch: &mut self.scratch };
         self.rib.compile(&mut press);
         for retired in &mut self.retired {
             self.waiting += retired.block.len_bytes();
@@ -168,7 +171,8 @@ impl<A: Address> FibWriter<A> {
     /// Leaves the present arena to those who hold its snapshots, and takes an empty one, with answers of `width`.
     fn start_over(&mut self, width: Width) {
         self.width = width;
-        self.heap = Heap::with_capacity(self.heap.in_use() - self.waiting);
+        self.heap = Heap::with_capacity(A::RESERVED, self.heap.in_use() - self.waiting);
+        self.plain = Plain::default();
         self.moved = self.generations.next_number();
         self.rib.forget_compiled();
         self.generations.take_waiting().for_each(drop);

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 8 | `FERRYFIB` |
 //! | 2 | byte order: 0xfeff as the writing machine stores it |
-//! | 2 | version, 1 |
+//! | 2 | version, 2 |
 //! | 1 | bits of an address: 32 or 128 |
 //! | 1 | bytes of an answer in narrow nodes: 1, 2 or 4 |
 //! | 2 | zero |
@@ -21,10 +21,11 @@
 //! may write it, and lookups without checks of bounds would then read anywhere: no argument for such an `unsafe` is true.
 //! There is little to gain, too: the checksum reads every byte all the same, and a copy of a full table takes a millisecond.
 
+use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 
-use crate::arena::{Arena, Heap, RESERVED};
+use crate::arena::{Arena, Heap};
 use crate::chunk::{LARGE_BITMAP, SMALL_BITMAP};
 use crate::entry::Entry;
 use crate::family::positions;
@@ -123,17 +124,16 @@ impl<A: Address> Fib<A> {
             return Err(LoadError::Checksum { found, wanted: checksum });
         }
         let (words, nodes) = body.split_at(header.top_len * size_of::<Entry>());
-        let mut top = A::top(Entry::NONE.word());
+        let mut top = A::empty_top();
         for (entry, word) in top.as_mut().iter_mut().zip(words.as_chunks().0) {
             *entry = u32::from_ne_bytes(*word);
         }
-        if nodes[..RESERVED] != [0; RESERVED] {
+        if nodes[..A::RESERVED].iter().any(|byte| *byte != 0) {
             return Err(LoadError::Damaged { at: 0, what: "the reserved bytes are not zero" });
         }
-        let heap = Heap::holding(nodes);
+        let heap = Heap::holding(A::RESERVED, nodes);
         let arena = heap.arena();
-        Check { arena, len: nodes.len(), width: header.width, reached: 0, family: PhantomData::<A> }
-            .top(top.as_ref())?;
+        Check::<A>::new(arena, nodes.len(), header.width).top(top.as_ref())?;
         Ok(Self { snapshot: Arc::new(Snapshot::new(top, header.width, arena)) })
     }
 }
@@ -186,8 +186,9 @@ impl Header {
         let [c0, c1, c2, c3, t0, t1, t2, t3, n @ ..] = rest;
         let top_len = u32::from_ne_bytes([t0, t1, t2, t3]) as usize;
         let nodes_len = usize::try_from(u64::from_ne_bytes(n)).unwrap_or(usize::MAX);
-        if top_len != A::top(0).as_ref().len() || !(RESERVED..=Entry::REACH).contains(&nodes_len) || [z0, z1] != [0, 0]
-        {
+        let sizes_can_be =
+            top_len == A::empty_top().as_ref().len() && (A::RESERVED..=Entry::REACH).contains(&nodes_len);
+        if !sizes_can_be || [z0, z1] != [0, 0] {
             return Err(LoadError::Damaged { at: 0, what: "the header promises a size there cannot be" });
         }
         Ok((Self { bits, width, top_len, nodes_len }, u32::from_ne_bytes([c0, c1, c2, c3])))
@@ -211,24 +212,43 @@ struct Check<'a, A> {
     /// Bytes of nodes.
     len: usize,
     width: Width,
-    /// Bytes of the nodes seen so far. No node is reached twice, so they are never more than there are: a file cannot
+    /// Bytes of the nodes seen so far. No node is looked at twice, so they are never more than there are: a file cannot
     /// keep the walk busy for longer than it is.
     reached: usize,
+    /// Pages and small chunks seen so far: those that say one thing everywhere are shared.
+    shared: HashSet<u32>,
     family: PhantomData<A>,
 }
 
-impl<A: Address> Check<'_, A> {
+impl<'a, A: Address> Check<'a, A> {
+    fn new(arena: &'a Arena, len: usize, width: Width) -> Self {
+        Self { arena, len, width, reached: 0, shared: HashSet::new(), family: PhantomData }
+    }
+
+    /// Whether a page, or a small chunk, is yet to be checked.
+    fn is_new(&mut self, node: Entry) -> Result<bool, LoadError> {
+        if A::BITS == 32 && node.word() > Entry::OFFSET {
+            return Err(LoadError::Damaged { at: node.at(), what: "an entry for IPv4 is more than an offset" });
+        }
+        // The reserved zeros are good for either.
+        Ok(node != Entry::ZEROS && self.shared.insert(node.word()))
+    }
+
     fn top(&mut self, top: &[u32]) -> Result<(), LoadError> {
-        top.iter().map(|word| Entry::of_word(*word)).filter(|page| !page.is_leaf()).try_for_each(|page| self.page(page))
+        let pages = top.iter().map(|word| Entry::of_word(*word));
+        pages.filter(|page| A::BITS == 32 || !page.is_leaf()).try_for_each(|page| self.page(page))
     }
 
     fn page(&mut self, page: Entry) -> Result<(), LoadError> {
+        if !self.is_new(page)? {
+            return Ok(());
+        }
         let entries = self.claim(page.at(), positions::<A>(1) as usize * size_of::<Entry>())?;
         for at in entries.step_by(size_of::<Entry>()) {
             let chunk = self.arena.entry(at);
             match (chunk.is_leaf(), A::BITS) {
+                (_, 32) => self.small_chunk(chunk)?,
                 (true, _) => {}
-                (false, 32) => self.small_chunk(chunk)?,
                 (false, _) => self.large_chunk(chunk)?,
             }
         }
@@ -236,21 +256,37 @@ impl<A: Address> Check<'_, A> {
     }
 
     fn small_chunk(&mut self, chunk: Entry) -> Result<(), LoadError> {
+        if !self.is_new(chunk)? {
+            return Ok(());
+        }
         let at = chunk.at();
         self.claim(at, SMALL_BITMAP)?;
-        let words = [at, at + 8].map(|at| u64::from_ne_bytes(self.arena.read(at)));
-        if words.iter().any(|word| word & 1 == 0) {
-            return Err(LoadError::Damaged { at, what: "a bitmap does not begin with a run" });
+        let changes = u64::from_ne_bytes(self.arena.read(at));
+        let runs = changes.count_ones() as usize + 1;
+        self.claim(at + SMALL_BITMAP, runs * self.width.bytes())?;
+        let mut beyond = 0;
+        for position in 0..u64::BITS {
+            let nth = (changes >> position).count_ones() as usize;
+            let word = self.width.read_word(self.arena, at + SMALL_BITMAP + nth * self.width.bytes());
+            if word == self.width.beyond() {
+                beyond |= 1 << position;
+            } else if word & Entry::LEAF != 0 {
+                return Err(LoadError::Damaged { at, what: "an answer that is no next hop" });
+            }
         }
-        let width = self.width.in_node(chunk);
-        if chunk.depth() != width.shift() || chunk.is_wide() != (width == Width::Four) {
-            return Err(LoadError::Damaged { at, what: "a chunk of values of another width" });
+        if beyond == 0 { Ok(()) } else { self.nodes_below(at, beyond) }
+    }
+
+    /// The part of a small chunk to the left of its anchor, where positions `beyond` have nodes.
+    fn nodes_below(&mut self, at: usize, beyond: u64) -> Result<(), LoadError> {
+        let len = SMALL_BITMAP + beyond.count_ones() as usize * size_of::<Entry>();
+        let first = at.checked_sub(len).ok_or(LoadError::Damaged { at, what: "entries begin before the file" })?;
+        self.claim(first, len)?;
+        let nodes_at = at - SMALL_BITMAP;
+        if u64::from_ne_bytes(self.arena.read(nodes_at)) != beyond {
+            return Err(LoadError::Damaged { at, what: "a chunk's values and bitmaps disagree" });
         }
-        let bytes = width.bytes();
-        let [left, right] = words.map(|word| word.count_ones() as usize * bytes);
-        let first = at.checked_sub(left).ok_or(LoadError::Damaged { at, what: "values begin before the file" })?;
-        self.values(chunk, first, left, 2)?;
-        self.values(chunk, at + SMALL_BITMAP, right, 2)
+        (first..nodes_at).step_by(size_of::<Entry>()).try_for_each(|at| self.below(self.arena.entry(at), 2))
     }
 
     fn large_chunk(&mut self, chunk: Entry) -> Result<(), LoadError> {
@@ -333,7 +369,7 @@ const MAGIC: &[u8; 8] = b"FERRYFIB";
 const BYTE_ORDER: u16 = 0xfeff;
 
 /// Of the format described above.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Bytes before the top.
 const HEADER: usize = 32;
@@ -401,7 +437,7 @@ mod tests {
         let refused: [(Vec<u8>, &str); 8] = [
             (changed(0, b'X'), "this is no saved forwarding table"),
             (other_byte_order, "the table was saved on a machine of the other byte order"),
-            (changed(10, 9), "the table is saved in version 9, this program reads version 1"),
+            (changed(10, 9), "the table is saved in version 9, this program reads version 2"),
             (changed(12, 128), "the table is for addresses of 128 bits, 32 are wanted"),
             (changed(13, 3), "the file is damaged at byte 0 of its nodes: answers of a width there is not"),
             (changed(31, 1), "the file is damaged at byte 0 of its nodes: the header promises a size there cannot be"),
@@ -414,6 +450,27 @@ mod tests {
         let mut damaged = good.clone();
         *damaged.last_mut().unwrap() ^= 0x10;
         assert!(matches!(Fib::<Ipv4Addr>::load(&damaged[..]), Err(LoadError::Checksum { .. })));
+    }
+
+    #[test]
+    fn a_chunk_that_sends_an_address_beyond_itself_to_nothing_is_refused() {
+        let mut writer = FibWriter::<Ipv4Addr>::default();
+        writer.apply([Change::Set("10.0.0.0/24".parse().unwrap(), NextHopId::new(253))]);
+        let mut file = Vec::new();
+        writer.save(&mut file).unwrap();
+        let nodes = HEADER + 1024;
+        let changed = file[nodes..].iter().rposition(|byte| *byte == 254).unwrap();
+        file[nodes + changed] = 255;
+        let error = Fib::<Ipv4Addr>::load(&resealed(file)[..]).unwrap_err().to_string();
+        assert!(error.contains("a chunk's values and bitmaps disagree"), "{error}");
+    }
+
+    #[test]
+    fn flags_in_an_entry_for_ipv4_are_refused() {
+        let mut file = saved::<Ipv4Addr>();
+        file[HEADER + 3] = 0x40;
+        let error = Fib::<Ipv4Addr>::load(&resealed(file)[..]).unwrap_err().to_string();
+        assert!(error.contains("an entry for IPv4 is more than an offset"), "{error}");
     }
 
     /// A file that somebody made up: the checksum is right, some words are not.

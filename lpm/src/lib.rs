@@ -34,6 +34,7 @@ mod generations_model;
 #[cfg(test)]
 #[path = "generations/tests.rs"]
 mod generations_tests;
+mod plain;
 mod prefix;
 mod range;
 mod rib;

@@ -16,7 +16,7 @@
 //! position, and unused keys, all ones, are never counted.
 
 use crate::arena::Arena;
-use crate::chunk::{Anchored, width_for};
+use crate::chunk::Anchored;
 use crate::entry::Entry;
 use crate::family::Run;
 use crate::width::Width;
@@ -35,6 +35,11 @@ pub(crate) fn encode(runs: &[Run], width: Width) -> Anchored {
         width.write(run.entry, value);
     }
     Anchored { bytes, anchor, wide: width == Width::Four, depth }
+}
+
+/// The width that the values of these runs need, in a table of `width`.
+fn width_for(runs: &[Run], width: Width) -> Width {
+    if runs.iter().all(|run| run.entry.is_leaf()) { width } else { Width::Four }
 }
 
 /// The entry of a range node for one of its positions.

@@ -10,6 +10,7 @@ use crate::arena::{Block, Heap};
 use crate::entry::Entry;
 use crate::family::{Family, Run, position, positions};
 use crate::generations::Retired;
+use crate::plain::{self, Plain};
 use crate::prefix::{Address, Prefix};
 use crate::range;
 use crate::sweep::{Route, Span, push_run, sweep};
@@ -26,7 +27,7 @@ pub(crate) struct Rib<A: Address> {
 
 impl<A: Address> Default for Rib<A> {
     fn default() -> Self {
-        Self { root: Node::default(), top: A::top(Entry::NONE.word()), len: 0 }
+        Self { root: Node::default(), top: A::empty_top(), len: 0 }
     }
 }
 
@@ -65,11 +66,12 @@ impl<A: Address> Rib<A> {
             self.top.as_mut()[paint.from as usize..paint.to as usize].fill(paint.entry.word());
         }
         press.give_paints(paints);
+        plain::retire_unused(self.top.as_ref(), self.len == 0, press);
     }
 
     /// Forgets that anything was compiled, so that all of it will be again. For a new arena: the blocks are not retired.
     pub(crate) fn forget_compiled(&mut self) {
-        self.top = A::top(Entry::NONE.word());
+        self.top = A::empty_top();
         self.root.forget_compiled::<A>(0);
     }
 
@@ -82,9 +84,12 @@ impl<A: Address> Rib<A> {
 }
 
 /// What compiling works with: where blocks come from, where retired ones go, and buffers to use again.
-pub(crate) struct Press<'a> {
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Press<'a> {
     pub(crate) heap: &'a mut Heap,
     pub(crate) retired: &'a mut Vec<Retired<Block>>,
+    pub(crate) plain: &'a mut Plain,
     pub(crate) width: Width,
     /// The generation being built.
     pub(crate) generation: u64,
@@ -100,7 +105,7 @@ pub(crate) struct Scratch {
 
 impl Press<'_> {
     /// Gives up a node's block: at once if it was never published, else when no reader can reach it.
-    fn retire(&mut self, block: Option<Block>, born: u64) {
+    pub(crate) fn retire(&mut self, block: Option<Block>, born: u64) {
         match block {
             Some(block) if born == self.generation => self.heap.free(block),
             Some(block) => self.retired.push(Retired { block, born }),
@@ -198,7 +203,7 @@ impl Node {
                 Some(old) => press.heap.alloc_copy(old, paint),
                 None => press.heap.alloc(positions::<A>(PAGES) as usize * size_of::<Entry>(), paint),
             };
-            let entry = Entry::node(page.at(), true, 0);
+            let entry = Entry::node(page.at(), false, 0);
             self.block = Some(page);
             entry
         };
@@ -224,9 +229,14 @@ impl Node {
             let mut marked = std::mem::take(&mut children.marked);
             for position in marked.drain(..).filter(|position| !stale.contains(u32::from(*position))) {
                 let child = children.existing(position);
-                let inherited = if child.is_known { child.inherited } else { now.entry(press.heap, position).answer() };
+                let inherited = if child.is_known {
+                    child.inherited
+                } else {
+                    let entry = now.entry(press.heap, position);
+                    A::answer_in_table(level, entry, press.heap.arena(), press.width)
+                };
                 child.compile::<A>(level + 1, inherited, press);
-                paints.push(Paint::one(position, child.entry));
+                paints.push(Paint::one(position, A::in_table(level, child.entry, press)));
                 any_empty |= child.is_empty;
             }
             children.marked = marked;
@@ -243,11 +253,11 @@ impl Node {
             if within.is_empty() {
                 continue;
             }
-            paints.push(Paint { from: within.from, to: within.to, entry: run.entry });
+            paints.push(Paint { from: within.from, to: within.to, entry: A::in_table(level, run.entry, press) });
             let Some(children) = &mut self.children else { continue };
             for (position, child) in children.within(within) {
                 child.compile_if_needed::<A>(level + 1, run.entry.answer(), press);
-                paints.push(Paint::one(position, child.entry));
+                paints.push(Paint::one(position, A::in_table(level, child.entry, press)));
                 any_empty |= child.is_empty;
             }
         }

@@ -4,13 +4,13 @@ use crate::arena::Arena;
 use crate::entry::Entry;
 use crate::table::NextHopId;
 
-/// One byte while every next hop's index is below 255, two below 65,535, else a whole entry.
+/// One byte while every next hop's index is below 254, two below 65,534, else a whole entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[doc(hidden)]
 pub enum Width {
-    /// Next hops up to index 254, and "none".
+    /// Next hops up to index 253, and "none".
     One = 0,
-    /// Next hops up to index 65,534, and "none".
+    /// Next hops up to index 65,533, and "none".
     Two = 1,
     /// All of them, and other nodes: entries.
     Four = 2,
@@ -20,9 +20,29 @@ impl Width {
     /// The least width that `next_hop` fits in.
     pub(crate) fn of(next_hop: NextHopId) -> Self {
         match NextHopId::word(Some(next_hop)) {
-            0..=0xff => Self::One,
-            0x100..=0xffff => Self::Two,
+            0..=0xfe => Self::One,
+            0xff..=0xfffe => Self::Two,
             _ => Self::Four,
+        }
+    }
+
+    /// The value of a small chunk that is no answer, but says that a node has it.
+    #[inline]
+    pub(crate) const fn beyond(self) -> u32 {
+        match self {
+            Self::One => 0xff,
+            Self::Two => 0xffff,
+            Self::Four => Entry::LEAF,
+        }
+    }
+
+    /// The value at `at`, and nothing of what comes after it.
+    #[inline]
+    pub(crate) fn read_word(self, arena: &Arena, at: usize) -> u32 {
+        match self {
+            Self::One => u8::from_le_bytes(arena.read(at)).into(),
+            Self::Two => u16::from_le_bytes(arena.read(at)).into(),
+            Self::Four => u32::from_le_bytes(arena.read(at)),
         }
     }
 

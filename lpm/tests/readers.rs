@@ -119,7 +119,7 @@ fn next_hops_get_wider_under_the_readers_and_narrow_again_with_the_table() {
     let mut writer = FibWriter::<Ipv4Addr>::default();
     let prefix_of = |n: u32| Prefix::containing(Ipv4Addr::from(n << 8), 24);
     let mut held = Vec::new();
-    for (wide, bytes) in [(254, 1), (255, 2), (65_534, 2), (65_535, 4), (1 << 24, 4)] {
+    for (wide, bytes) in [(253, 1), (254, 2), (65_533, 2), (65_534, 4), (1 << 24, 4)] {
         let fib = writer.apply([Change::Set(prefix_of(wide), hop(wide)), Change::Set(prefix_of(7), hop(bytes))]);
         assert_eq!(writer.usage().next_hop_bytes, bytes as usize);
         held.push((fib, wide, bytes));

@@ -1,7 +1,7 @@
 //! Lookups with the instructions that a machine has beyond those of every x86-64.
 //!
-//! A burst is looked up by [`avx512`] or by [`avx2`], one address by [`one`]. None of them checks bounds. That every offset
-//! they compute is inside the arena is the promise that `chunk`, `range` and `rib` write down in a table's nodes, and that
+//! One address is looked up by [`v4`] or [`v6`]; a burst by [`avx512`], and where there is no AVX-512, by [`v4`] or [`avx2`].
+//! None of them checks bounds. That every offset they compute is inside the arena is the promise that `chunk`, `range` and `rib` write down in a table's nodes, and that
 //! `file` checks before it lets one in.
 
 #![expect(
@@ -11,14 +11,18 @@
 
 mod avx2;
 mod avx512;
-mod one;
+mod ranges;
+mod v4;
+mod v6;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::arena::Arena;
 use crate::burst::BURST;
+use crate::entry::Entry;
 use crate::fib::Fib;
 use crate::prefix::Address;
+use crate::range::WORD;
 use crate::table::NextHopId;
 use crate::width::Width;
 
@@ -34,13 +38,22 @@ enum Instructions {
     Avx2,
 }
 
-/// Calls a function whose last parameter is how wide the narrow values of a table are, as a power of two.
+/// Does `call` with a constant that says how wide the narrow values of a table are, as a power of two.
 macro_rules! by_width {
-    ($width:expr, $module:ident::$function:ident::<$address:ident>$arguments:tt) => {
+    ($width:expr, $constant:ident => $call:expr) => {
         match $width {
-            Width::One => $module::$function::<$address, 0> $arguments,
-            Width::Two => $module::$function::<$address, 1> $arguments,
-            Width::Four => $module::$function::<$address, 2> $arguments,
+            Width::One => {
+                const $constant: u32 = 0;
+                $call
+            }
+            Width::Two => {
+                const $constant: u32 = 1;
+                $call
+            }
+            Width::Four => {
+                const $constant: u32 = 2;
+                $call
+            }
         }
     };
 }
@@ -54,8 +67,10 @@ impl Vectors {
     /// The answer for one address.
     #[inline]
     pub(crate) fn lookup<A: Address>(self, fib: &Fib<A>, address: A) -> Option<NextHopId> {
+        // One address alone asks for no lines ahead, however far they are.
+        let memory = Memory { base: fib.snapshot.arena.base(), far: false };
         // SAFETY: having `self` proves the features, whichever they are.
-        unsafe { one::lookup(&fib.snapshot, address) }
+        unsafe { A::lookup(fib.snapshot.top.as_ref(), memory, fib.snapshot.width, address) }
     }
 
     /// The entries of pages for a burst of up to [`BURST`] addresses, and a prefetch of the chunks they point to.
@@ -71,7 +86,7 @@ impl Vectors {
             // SAFETY: having `self` proves the features.
             Instructions::Avx512 => unsafe { avx512::start::<A>(top, memory, addresses, entries) },
             // SAFETY: as above.
-            Instructions::Avx2 => unsafe { avx2::start::<A>(top, memory, addresses, entries) },
+            Instructions::Avx2 => unsafe { A::start(top, memory, addresses, entries) },
         }
     }
 
@@ -93,10 +108,12 @@ impl Vectors {
         match self.0 {
             // SAFETY: having `self` proves the features.
             Instructions::Avx512 => unsafe {
-                by_width!(width, avx512::finish::<A>(memory, addresses, entries, answers))
+                by_width!(width, WIDTH => avx512::finish::<A, WIDTH>(memory, addresses, entries, answers))
             },
             // SAFETY: as above.
-            Instructions::Avx2 => unsafe { by_width!(width, avx2::finish::<A>(memory, addresses, entries, answers)) },
+            Instructions::Avx2 => unsafe {
+                by_width!(width, WIDTH => A::finish::<WIDTH>(memory, addresses, entries, answers))
+            },
         }
     }
 
@@ -113,9 +130,13 @@ impl Vectors {
         let (top, memory) = (top.as_ref(), Memory::of(arena));
         match self.0 {
             // SAFETY: having `self` proves the features.
-            Instructions::Avx512 => unsafe { by_width!(width, avx512::burst::<A>(top, memory, addresses, answers)) },
+            Instructions::Avx512 => unsafe {
+                by_width!(width, WIDTH => avx512::burst::<A, WIDTH>(top, memory, addresses, answers))
+            },
             // SAFETY: as above.
-            Instructions::Avx2 => unsafe { by_width!(width, avx2::burst::<A>(top, memory, addresses, answers)) },
+            Instructions::Avx2 => unsafe {
+                by_width!(width, WIDTH => A::burst::<WIDTH>(top, memory, addresses, answers))
+            },
         }
     }
 }
@@ -131,7 +152,7 @@ fn with_avx512() -> Option<Vectors> {
     with_avx2().filter(|_one_address| all).map(|_one_address| Vectors(Instructions::Avx512))
 }
 
-/// Everything [`avx2`] and [`one`] use, if the machine has it.
+/// Everything else here uses, if the machine has it.
 fn with_avx2() -> Option<Vectors> {
     let all = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi1")
@@ -140,13 +161,125 @@ fn with_avx2() -> Option<Vectors> {
     all.then_some(Vectors(Instructions::Avx2))
 }
 
-/// What the lookups need to know of an address family.
+/// The lookups of an address family.
 #[doc(hidden)]
-pub trait VectorFamily: avx512::Lanes + avx2::Lanes + one::Chunks {}
+pub trait VectorFamily: avx512::Lanes {
+    /// See [`Vectors::lookup`].
+    ///
+    /// # Safety
+    ///
+    /// The machine has what [`with_avx2`] asks for; `top`, `memory` and `width` are of one snapshot.
+    unsafe fn lookup(top: &[u32], memory: Memory, width: Width, address: Self) -> Option<NextHopId>;
 
-impl VectorFamily for Ipv4Addr {}
+    /// See [`Vectors::burst`]; narrow values are two to the power of `WIDTH` bytes wide.
+    ///
+    /// # Safety
+    ///
+    /// As for [`VectorFamily::lookup`].
+    unsafe fn burst<const WIDTH: u32>(
+        top: &[u32],
+        memory: Memory,
+        addresses: &[Self],
+        answers: &mut [Option<NextHopId>],
+    );
 
-impl VectorFamily for Ipv6Addr {}
+    /// See [`Vectors::start`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`VectorFamily::lookup`].
+    unsafe fn start(top: &[u32], memory: Memory, addresses: &[Self; BURST], entries: &mut [u32; BURST]);
+
+    /// See [`Vectors::finish`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`VectorFamily::lookup`], and `entries` are those of `addresses` in the same snapshot.
+    unsafe fn finish<const WIDTH: u32>(
+        memory: Memory,
+        addresses: &[Self; BURST],
+        entries: &[u32; BURST],
+        answers: &mut [Option<NextHopId>; BURST],
+    );
+}
+
+impl VectorFamily for Ipv4Addr {
+    #[inline]
+    unsafe fn lookup(top: &[u32], memory: Memory, width: Width, address: Self) -> Option<NextHopId> {
+        // SAFETY: this function's own promise.
+        unsafe { by_width!(width, WIDTH => v4::lookup::<WIDTH>(whole(top), memory, address)) }
+    }
+
+    #[inline]
+    unsafe fn burst<const WIDTH: u32>(
+        top: &[u32],
+        memory: Memory,
+        addresses: &[Self],
+        answers: &mut [Option<NextHopId>],
+    ) {
+        // SAFETY: this function's own promise.
+        unsafe { v4::burst::<WIDTH>(whole(top), memory, addresses, answers) }
+    }
+
+    #[inline]
+    unsafe fn start(top: &[u32], memory: Memory, addresses: &[Self; BURST], entries: &mut [u32; BURST]) {
+        // SAFETY: this function's own promise.
+        unsafe { v4::start(whole(top), memory, addresses, entries) }
+    }
+
+    #[inline]
+    unsafe fn finish<const WIDTH: u32>(
+        memory: Memory,
+        addresses: &[Self; BURST],
+        entries: &[u32; BURST],
+        answers: &mut [Option<NextHopId>; BURST],
+    ) {
+        // SAFETY: this function's own promise.
+        unsafe { v4::finish::<WIDTH>(memory, addresses, entries, answers) }
+    }
+}
+
+impl VectorFamily for Ipv6Addr {
+    #[inline]
+    unsafe fn lookup(top: &[u32], memory: Memory, width: Width, address: Self) -> Option<NextHopId> {
+        // SAFETY: this function's own promise.
+        unsafe { v6::lookup(whole(top), memory, width, address) }
+    }
+
+    #[inline]
+    unsafe fn burst<const WIDTH: u32>(
+        top: &[u32],
+        memory: Memory,
+        addresses: &[Self],
+        answers: &mut [Option<NextHopId>],
+    ) {
+        // SAFETY: this function's own promise.
+        unsafe { avx2::burst::<WIDTH>(whole(top), memory, addresses, answers) }
+    }
+
+    #[inline]
+    unsafe fn start(top: &[u32], memory: Memory, addresses: &[Self; BURST], entries: &mut [u32; BURST]) {
+        // SAFETY: this function's own promise.
+        unsafe { avx2::start(whole(top), memory, addresses, entries) }
+    }
+
+    #[inline]
+    unsafe fn finish<const WIDTH: u32>(
+        memory: Memory,
+        addresses: &[Self; BURST],
+        entries: &[u32; BURST],
+        answers: &mut [Option<NextHopId>; BURST],
+    ) {
+        // SAFETY: this function's own promise.
+        unsafe { avx2::finish::<WIDTH>(memory, addresses, entries, answers) }
+    }
+}
+
+/// A top, which is all of its family's entries.
+#[inline]
+fn whole<const N: usize>(top: &[u32]) -> &[u32; N] {
+    top.as_array().expect("a top of its family's size")
+}
 
 /// The memory of an arena. Whoever reads answers for the offsets: they come from entries of a published snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -172,12 +305,33 @@ impl Memory {
         unsafe { word.read_unaligned() }
     }
 
+    /// A byte at an offset.
+    #[inline]
+    fn byte(self, at: usize) -> u8 {
+        // SAFETY: a value of a node reached from the top.
+        unsafe { self.base.wrapping_add(at).read() }
+    }
+
+    /// A 16-bit word at a byte offset.
+    #[inline]
+    fn short(self, at: usize) -> u16 {
+        let short = self.base.wrapping_add(at).cast::<u16>();
+        // SAFETY: a value of a node reached from the top.
+        unsafe { short.read_unaligned() }
+    }
+
     /// A 64-bit word at a byte offset.
     #[inline]
     fn long_word(self, at: usize) -> u64 {
         let word = self.base.wrapping_add(at).cast::<u64>();
         // SAFETY: a bitmap, or keys, of a node reached from the top, or reserved bytes.
         unsafe { word.read_unaligned() }
+    }
+
+    /// Asks for the line where the search of a range node begins.
+    #[inline]
+    fn prefetch_node(self, node: u32) {
+        self.prefetch((Entry::of_word(node).at()).wrapping_sub(WORD));
     }
 
     /// Asks for the line at a byte offset.

@@ -1,4 +1,4 @@
-//! Bursts with AVX2: eight addresses to a register, up to eight registers to a stage.
+//! Bursts of IPv6 addresses with AVX2: eight to a register, up to eight registers to a stage.
 //!
 //! The stages are those of [`avx512`](super::avx512). What AVX2 does not have is made of what it has: a mask is the sign of
 //! a lane, which is just where an entry says that it is an answer; bits are counted by looking up half bytes; words of 64
@@ -6,75 +6,42 @@
 //!
 //! AVX2 has gathers, but some processors take them apart into as many steps as forty, and others were slowed down to make
 //! them safe. So there are none here: a stage computes its offsets eight at a time, leaves them in memory, and reads the
-//! arena one word at a time from there. On a Zen 3, by 64 addresses that the first cache holds, 400 million lookups a
-//! second instead of 280. An answer reads the reserved zeros at the start of the arena, so that nobody asks which it is.
+//! arena one word at a time from there. An answer reads the reserved zeros at the start of the arena, so that nobody asks which it is.
 
 mod registers;
 mod tree;
 
 use std::arch::x86_64::*;
+use std::net::Ipv6Addr;
 
-use self::registers::{Offsets, all, settle};
+use self::registers::{all, settle};
 use super::Memory;
 use crate::burst::BURST;
 use crate::entry::Entry;
 use crate::table::NextHopId;
 
-/// What these lookups need to know of an address family.
-#[doc(hidden)]
-pub trait Lanes: Copy {
-    /// Any address.
-    const ZERO: Self;
-
-    /// Pages and top: an entry for each address.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions that [`Vectors`](super::Vectors) prove.
-    unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m256i; N];
-
-    /// Where the bitmaps of chunks are that the addresses need.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions that [`Vectors`](super::Vectors) prove.
-    unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [Offsets; N];
-
-    /// Everything below, in a table whose narrow values are two to the power of `WIDTH` bytes wide.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions that [`Vectors`](super::Vectors) prove, and `entries` are those of `addresses` in
-    /// the snapshot whose memory this is.
-    unsafe fn below<const N: usize, const WIDTH: u32>(
-        memory: Memory,
-        addresses: &[Self],
-        entries: [__m256i; N],
-    ) -> [__m256i; N];
-}
-
 /// See [`Vectors::burst`](super::Vectors::burst).
 #[target_feature(enable = "avx2")]
-pub(super) fn burst<'a, A: Lanes, const WIDTH: u32>(
-    top: &[u32],
+pub(super) fn burst<'a, const WIDTH: u32>(
+    top: &[u32; 512],
     memory: Memory,
-    mut addresses: &'a [A],
+    mut addresses: &'a [Ipv6Addr],
     mut answers: &'a mut [Option<NextHopId>],
 ) {
     while addresses.len() >= BURST {
-        (addresses, answers) = step::<A, WIDTH, 8>(top, memory, addresses, answers);
+        (addresses, answers) = step::<WIDTH, 8>(top, memory, addresses, answers);
     }
     if addresses.len() >= BURST / 2 {
-        (addresses, answers) = step::<A, WIDTH, 4>(top, memory, addresses, answers);
+        (addresses, answers) = step::<WIDTH, 4>(top, memory, addresses, answers);
     }
     while addresses.len() >= LANES {
-        (addresses, answers) = step::<A, WIDTH, 1>(top, memory, addresses, answers);
+        (addresses, answers) = step::<WIDTH, 1>(top, memory, addresses, answers);
     }
     if !addresses.is_empty() {
-        let mut padded = [A::ZERO; LANES];
+        let mut padded = [Ipv6Addr::UNSPECIFIED; LANES];
         padded[..addresses.len()].copy_from_slice(addresses);
         let mut padded_answers = [None; LANES];
-        step::<A, WIDTH, 1>(top, memory, &padded, &mut padded_answers);
+        step::<WIDTH, 1>(top, memory, &padded, &mut padded_answers);
         answers.copy_from_slice(&padded_answers[..answers.len()]);
     }
 }
@@ -82,42 +49,37 @@ pub(super) fn burst<'a, A: Lanes, const WIDTH: u32>(
 /// Looks up the first `N` registers' worth of addresses; returns the rest.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn step<'a, A: Lanes, const WIDTH: u32, const N: usize>(
-    top: &[u32],
+fn step<'a, const WIDTH: u32, const N: usize>(
+    top: &[u32; 512],
     memory: Memory,
-    addresses: &'a [A],
+    addresses: &'a [Ipv6Addr],
     answers: &'a mut [Option<NextHopId>],
-) -> (&'a [A], &'a mut [Option<NextHopId>]) {
+) -> (&'a [Ipv6Addr], &'a mut [Option<NextHopId>]) {
     let (now, later) = addresses.split_at(N * LANES);
     let (answers, answers_later) = answers.split_at_mut(N * LANES);
-    // SAFETY: this function has the features.
-    let entries = unsafe { A::pages::<N>(top, memory, now) };
-    // SAFETY: this function has the features, and the entries are from the line above.
-    let leaves = unsafe { A::below::<N, WIDTH>(memory, now, entries) };
-    store(leaves, answers);
+    let entries = tree::pages::<N>(top, memory, now);
+    store(tree::below::<N, WIDTH>(memory, now, entries), answers);
     (later, answers_later)
 }
 
 /// See [`Vectors::start`](super::Vectors::start).
 #[target_feature(enable = "avx2")]
-pub(super) fn start<A: Lanes>(top: &[u32], memory: Memory, addresses: &[A; BURST], entries: &mut [u32; BURST]) {
-    // SAFETY: this function has the features.
-    let found = unsafe { A::pages::<8>(top, memory, addresses) };
+pub(super) fn start(top: &[u32; 512], memory: Memory, addresses: &[Ipv6Addr; BURST], entries: &mut [u32; BURST]) {
+    let found = tree::pages::<8>(top, memory, addresses);
     for (entries, found) in entries.as_chunks_mut::<LANES>().0.iter_mut().zip(found) {
         // SAFETY: eight words, of any alignment.
         unsafe { _mm256_storeu_si256(entries.as_mut_ptr().cast(), found) };
     }
-    // SAFETY: this function has the features.
-    let mut at = unsafe { A::bitmaps(addresses, &found) };
+    let mut at = tree::bitmaps(addresses, &found);
     settle(&mut at);
     memory.prefetch_all(&at);
 }
 
 /// See [`Vectors::finish`](super::Vectors::finish).
 #[target_feature(enable = "avx2")]
-pub(super) fn finish<A: Lanes, const WIDTH: u32>(
+pub(super) fn finish<const WIDTH: u32>(
     memory: Memory,
-    addresses: &[A; BURST],
+    addresses: &[Ipv6Addr; BURST],
     entries: &[u32; BURST],
     answers: &mut [Option<NextHopId>; BURST],
 ) {
@@ -126,9 +88,7 @@ pub(super) fn finish<A: Lanes, const WIDTH: u32>(
         // SAFETY: eight words, of any alignment.
         *found = unsafe { _mm256_loadu_si256(entries.as_ptr().cast()) };
     }
-    // SAFETY: this function has the features; that the entries are from `start` is the promise of its caller.
-    let leaves = unsafe { A::below::<8, WIDTH>(memory, addresses, found) };
-    store(leaves, answers);
+    store(tree::below::<8, WIDTH>(memory, addresses, found), answers);
 }
 
 /// Writes leaves as answers.

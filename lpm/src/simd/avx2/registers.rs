@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 use std::hint::black_box;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use super::{LANES, Memory};
 
@@ -10,7 +10,7 @@ use super::{LANES, Memory};
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(32))]
 #[doc(hidden)]
-pub struct Offsets([u32; LANES]);
+pub(super) struct Offsets([u32; LANES]);
 
 impl Offsets {
     /// None yet. Arrays of them are used again by each stage: while a stage waits for its lines, its stores wait with it,
@@ -92,26 +92,12 @@ pub(super) fn bits_in_bytes(words: __m256i) -> __m256i {
     _mm256_add_epi8(low, high)
 }
 
-/// How many bits are set in each 64-bit word.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn bits_in_words(words: __m256i) -> __m256i {
-    _mm256_sad_epu8(bits_in_bytes(words), _mm256_setzero_si256())
-}
-
 /// `on` where the sign of `lanes` is set, else `off`.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn blend(off: __m256i, on: __m256i, lanes: __m256i) -> __m256i {
     let (off, on, lanes) = (_mm256_castsi256_ps(off), _mm256_castsi256_ps(on), _mm256_castsi256_ps(lanes));
     _mm256_castps_si256(_mm256_blendv_ps(off, on, lanes))
-}
-
-/// The even lanes and the odd, as 64-bit words.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn halves(words: __m256i) -> [__m256i; 2] {
-    [_mm256_blend_epi32::<0b1010_1010>(words, _mm256_setzero_si256()), _mm256_srli_epi64::<32>(words)]
 }
 
 /// Whether any entry is a node.
@@ -140,19 +126,6 @@ pub(super) fn all(word: u32) -> __m256i {
 #[expect(clippy::cast_possible_truncation, reason = "sizes within a node")]
 pub(super) const fn word(number: usize) -> u32 {
     number as u32
-}
-
-/// IPv4 addresses as numbers, eight to a register.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn v4_numbers<const N: usize>(addresses: &[Ipv4Addr]) -> [__m256i; N] {
-    let mut numbers = [_mm256_setzero_si256(); N];
-    for (numbers, addresses) in numbers.iter_mut().zip(addresses.as_chunks::<LANES>().0) {
-        // SAFETY: eight addresses are 32 bytes, of any alignment.
-        let bytes = unsafe { _mm256_loadu_si256(addresses.as_ptr().cast()) };
-        *numbers = swap_bytes(bytes);
-    }
-    numbers
 }
 
 /// The `WORD`-th 32 bits of IPv6 addresses as numbers, eight to a register.

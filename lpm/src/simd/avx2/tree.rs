@@ -1,96 +1,69 @@
 //! The stages of a burst, over registers of eight addresses each.
 
 use std::arch::x86_64::*;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
+use super::Memory;
 use super::registers::*;
-use super::{Lanes, Memory};
-use crate::chunk::{LARGE_BITMAP, SMALL_BITMAP};
+use crate::chunk::LARGE_BITMAP;
 use crate::entry::Entry;
 use crate::range::{FAN_OUT, FIRST_WORD, WORD};
 use crate::width::Width;
 
-impl Lanes for Ipv4Addr {
-    const ZERO: Self = Self::UNSPECIFIED;
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m256i; N] {
-        in_pages::<64, 26, 13, N>(&top.as_chunks().0[0], memory, &v4_numbers::<N>(addresses))
+/// Top and pages: an entry for each address.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn pages<const N: usize>(top: &[u32; 512], memory: Memory, addresses: &[Ipv6Addr]) -> [__m256i; N] {
+    let leading = v6_words::<N, 0>(addresses);
+    let mut at = [Offsets::NONE; N];
+    for (at, leading) in at.iter_mut().zip(&leading) {
+        *at = Offsets::of(_mm256_slli_epi32::<2>(_mm256_srli_epi32::<23>(*leading)));
     }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [Offsets; N] {
-        let mut at = [Offsets::NONE; N];
-        for ((at, entries), numbers) in at.iter_mut().zip(entries).zip(v4_numbers::<N>(addresses)) {
-            // The higher of seven bits chooses between two words.
-            let right = _mm256_and_si256(_mm256_srli_epi32::<11>(numbers), all(8));
-            *at = Offsets::of(or_reserved(*entries, _mm256_add_epi32(place(*entries), right)));
-        }
-        at
+    settle(&mut at);
+    let top = Memory { base: top.as_ptr().cast(), far: false };
+    let mut entries = [_mm256_setzero_si256(); N];
+    for ((entries, at), leading) in entries.iter_mut().zip(&mut at).zip(&leading) {
+        *entries = top.words_at(at);
+        let position = _mm256_and_si256(_mm256_srli_epi32::<11>(*leading), all(1023 << 2));
+        *at = Offsets::of(or_reserved(*entries, _mm256_add_epi32(place(*entries), position)));
     }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn below<const N: usize, const WIDTH: u32>(
-        memory: Memory,
-        addresses: &[Self],
-        mut entries: [__m256i; N],
-    ) -> [__m256i; N] {
-        let numbers = v4_numbers::<N>(addresses);
-        // SAFETY: this function has the features.
-        let mut at = unsafe { Self::bitmaps(addresses, &entries) };
-        settle(&mut at);
-        in_small_chunks::<N, WIDTH>(memory, &mut entries, &mut at, &numbers);
-        if any_nodes(&entries) {
-            let mut positions = numbers;
-            positions.iter_mut().for_each(|numbers| *numbers = _mm256_and_si256(*numbers, all(0xff)));
-            in_ranges::<N, WIDTH>(memory, &mut entries, &positions);
-        }
-        entries
+    settle(&mut at);
+    for (entries, at) in entries.iter_mut().zip(&at) {
+        *entries = _mm256_or_si256(memory.words_at(at), _mm256_and_si256(*entries, answers(*entries)));
     }
+    entries
 }
 
-impl Lanes for Ipv6Addr {
-    const ZERO: Self = Self::UNSPECIFIED;
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m256i; N] {
-        in_pages::<512, 23, 11, N>(&top.as_chunks().0[0], memory, &v6_words::<N, 0>(addresses))
+/// Where the bitmaps of chunks are that the addresses need.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn bitmaps<const N: usize>(addresses: &[Ipv6Addr], entries: &[__m256i; N]) -> [Offsets; N] {
+    let mut at = [Offsets::NONE; N];
+    for ((at, entries), leading) in at.iter_mut().zip(entries).zip(v6_words::<N, 0>(addresses)) {
+        // The higher eight of thirteen bits choose among the pairs of bitmap and count.
+        let pair = _mm256_and_si256(_mm256_srli_epi32::<2>(leading), all(255 << 3));
+        *at = Offsets::of(or_reserved(*entries, _mm256_add_epi32(place(*entries), pair)));
     }
+    at
+}
 
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn bitmaps<const N: usize>(addresses: &[Self], entries: &[__m256i; N]) -> [Offsets; N] {
-        let mut at = [Offsets::NONE; N];
-        for ((at, entries), leading) in at.iter_mut().zip(entries).zip(v6_words::<N, 0>(addresses)) {
-            // The higher eight of thirteen bits choose among the pairs of bitmap and count.
-            let pair = _mm256_and_si256(_mm256_srli_epi32::<2>(leading), all(255 << 3));
-            *at = Offsets::of(or_reserved(*entries, _mm256_add_epi32(place(*entries), pair)));
-        }
-        at
+/// Everything below, in a table whose narrow values are two to the power of `WIDTH` bytes wide.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn below<const N: usize, const WIDTH: u32>(
+    memory: Memory,
+    addresses: &[Ipv6Addr],
+    mut entries: [__m256i; N],
+) -> [__m256i; N] {
+    let mut at = bitmaps(addresses, &entries);
+    settle(&mut at);
+    in_large_chunks(memory, &mut entries, &mut at, &v6_words::<N, 0>(addresses));
+    // Two levels of ranges to a 32-bit word of the address.
+    if any_nodes(&entries) && v6_ranges::<N, WIDTH, 1>(memory, addresses, &mut entries) {
+        let _deeper = v6_ranges::<N, WIDTH, 2>(memory, addresses, &mut entries)
+            && v6_ranges::<N, WIDTH, 3>(memory, addresses, &mut entries);
     }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn below<const N: usize, const WIDTH: u32>(
-        memory: Memory,
-        addresses: &[Self],
-        mut entries: [__m256i; N],
-    ) -> [__m256i; N] {
-        // SAFETY: this function has the features.
-        let mut at = unsafe { Self::bitmaps(addresses, &entries) };
-        settle(&mut at);
-        in_large_chunks(memory, &mut entries, &mut at, &v6_words::<N, 0>(addresses));
-        // Two levels of ranges to a 32-bit word of the address.
-        if any_nodes(&entries) && v6_ranges::<N, WIDTH, 1>(memory, addresses, &mut entries) {
-            let _deeper = v6_ranges::<N, WIDTH, 2>(memory, addresses, &mut entries)
-                && v6_ranges::<N, WIDTH, 3>(memory, addresses, &mut entries);
-        }
-        entries
-    }
+    entries
 }
 
 /// Two levels of ranges, from the `WORD`-th 32 bits of the addresses; returns whether there are deeper nodes.
@@ -110,70 +83,6 @@ fn v6_ranges<const N: usize, const WIDTH: u32, const WORD: usize>(
     positions = words;
     positions.iter_mut().for_each(|words| *words = _mm256_and_si256(*words, all(0xffff)));
     in_ranges::<N, WIDTH>(memory, entries, &positions)
-}
-
-/// Levels 0 and 1: the top of `TOP` entries, which the bits from `TOP_BITS` on choose among, and the pages.
-///
-/// The bits below, shifted by two less than `PAGE_BITS`, are the offset of an entry in a page.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn in_pages<const TOP: usize, const TOP_BITS: i32, const PAGE_BITS: i32, const N: usize>(
-    top: &[u32; TOP],
-    memory: Memory,
-    leading: &[__m256i; N],
-) -> [__m256i; N] {
-    const { assert!(TOP == 1 << (32 - TOP_BITS)) };
-    let in_page = all((1 << (TOP_BITS - PAGE_BITS)) - 4);
-    let mut at = [Offsets::NONE; N];
-    for (at, leading) in at.iter_mut().zip(leading) {
-        *at = Offsets::of(_mm256_slli_epi32::<2>(_mm256_srli_epi32::<TOP_BITS>(*leading)));
-    }
-    settle(&mut at);
-    let top = Memory { base: top.as_ptr().cast(), far: false };
-    let mut entries = [_mm256_setzero_si256(); N];
-    for ((entries, at), leading) in entries.iter_mut().zip(&mut at).zip(leading) {
-        *entries = top.words_at(at);
-        let position = _mm256_and_si256(_mm256_srli_epi32::<PAGE_BITS>(*leading), in_page);
-        *at = Offsets::of(or_reserved(*entries, _mm256_add_epi32(place(*entries), position)));
-    }
-    settle(&mut at);
-    for (entries, at) in entries.iter_mut().zip(&at) {
-        *entries = _mm256_or_si256(memory.words_at(at), _mm256_and_si256(*entries, answers(*entries)));
-    }
-    entries
-}
-
-/// Small chunks: bits 17 to 24 of the address, which is `numbers`, choose.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn in_small_chunks<const N: usize, const WIDTH: u32>(
-    memory: Memory,
-    entries: &mut [__m256i; N],
-    at: &mut [Offsets; N],
-    numbers: &[__m256i; N],
-) {
-    memory.prefetch_if_far(at);
-    for ((at, entries), numbers) in at.iter_mut().zip(&*entries).zip(numbers) {
-        let [even, odd] = memory.long_words_at(at);
-        let positions = _mm256_srli_epi32::<8>(*numbers);
-        let unused_bits = halves(_mm256_andnot_si256(positions, all(63)));
-        let even = bits_in_words(_mm256_sllv_epi64(even, unused_bits[0]));
-        let odd = bits_in_words(_mm256_sllv_epi64(odd, unused_bits[1]));
-        let count = _mm256_or_si256(even, _mm256_slli_epi64::<32>(odd));
-        // Left of the anchor, value *n* is at -1 - n; right of the bitmap at n. Less one is all bits the other way round.
-        let minus_one = all(u32::MAX);
-        let right = _mm256_and_si256(_mm256_srli_epi32::<6>(positions), all(1));
-        let nth = _mm256_xor_si256(_mm256_add_epi32(count, minus_one), _mm256_add_epi32(right, minus_one));
-        const { assert!(SMALL_BITMAP == 16) };
-        let chunks = _mm256_andnot_si256(answers(*entries), *entries);
-        let start = _mm256_add_epi32(place(chunks), _mm256_slli_epi32::<4>(right));
-        *at = Offsets::of(_mm256_add_epi32(start, _mm256_sllv_epi32(nth, chunk_scale::<WIDTH>(chunks))));
-    }
-    settle(at);
-    memory.prefetch_if_far(at);
-    for (entries, at) in entries.iter_mut().zip(&*at) {
-        *entries = values::<WIDTH>(*entries, memory.words_at(at));
-    }
 }
 
 /// Large chunks: bits 19 to 32 of the address, of which `leading` has the first 32, choose.
@@ -302,13 +211,6 @@ fn or_reserved(entries: __m256i, offsets: __m256i) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn place(entries: __m256i) -> __m256i {
     _mm256_slli_epi32::<3>(_mm256_and_si256(entries, all(Entry::OFFSET)))
-}
-
-/// The binary logarithm of the bytes of a small chunk's values.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn chunk_scale<const WIDTH: u32>(entries: __m256i) -> __m256i {
-    if WIDTH == 2 { all(2) } else { _mm256_and_si256(_mm256_srli_epi32::<DEPTH_SHIFT>(entries), all(7)) }
 }
 
 /// The binary logarithm of the bytes of a range node's values.

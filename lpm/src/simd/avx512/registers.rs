@@ -150,3 +150,6 @@ fn swap_bytes(words: __m512i) -> __m512i {
     let order = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
     _mm512_shuffle_epi8(words, order)
 }
+
+/// All lanes on.
+pub(super) const ALL_LANES: __mmask16 = u16::MAX;

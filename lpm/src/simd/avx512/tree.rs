@@ -8,6 +8,7 @@ use super::{Lanes, Memory};
 use crate::chunk::{LARGE_BITMAP, SMALL_BITMAP};
 use crate::entry::Entry;
 use crate::range::{FAN_OUT, FIRST_WORD};
+use crate::width::Width;
 
 impl Lanes for Ipv4Addr {
     const ZERO: Self = Self::UNSPECIFIED;
@@ -15,12 +16,14 @@ impl Lanes for Ipv4Addr {
     #[inline]
     #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
     unsafe fn pages<const N: usize>(top: &[u32], memory: Memory, addresses: &[Self]) -> [__m512i; N] {
-        let top = Top64::load(&top.as_chunks::<64>().0[0]);
+        assert_eq!(top.len(), 256);
+        let top = Memory { base: top.as_ptr().cast(), far: false };
         let mut entries = [_mm512_setzero_si512(); N];
         for (entries, numbers) in entries.iter_mut().zip(v4_numbers::<N>(addresses)) {
-            let pages = top.entries(_mm512_srli_epi32::<26>(numbers));
-            let position = _mm512_and_si512(_mm512_srli_epi32::<15>(numbers), all(2047));
-            *entries = memory.entries(pages, nodes(pages), _mm512_add_epi32(offset_in_words(pages), position));
+            // Eight bits index the 256 entries of the top, all of them pages.
+            let pages = top.entries(*entries, ALL_LANES, _mm512_srli_epi32::<24>(numbers));
+            let position = _mm512_and_si512(_mm512_srli_epi32::<14>(numbers), all(1023));
+            *entries = memory.entries(*entries, ALL_LANES, _mm512_add_epi32(offset_in_words(pages), position));
         }
         entries
     }
@@ -110,31 +113,41 @@ fn v6_ranges<const N: usize, const WIDTH: u32, const WORD: usize>(
     in_ranges::<N, WIDTH>(memory, entries, &words.map(|word| _mm512_and_si512(word, all(0xffff))))
 }
 
-/// Small chunks: the lowest seven bits of `positions` choose.
+/// Small chunks: the lowest six bits of `positions` choose. Every entry is one.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))]
-fn in_small_chunks<const WIDTH: u32>(memory: Memory, entries: __m512i, positions: __m512i) -> __m512i {
-    let lanes = nodes(entries);
-    let anchor = _mm512_and_si512(entries, all(Entry::OFFSET));
-    let is_right = _mm512_and_si512(_mm512_srli_epi32::<6>(positions), all(1));
-    let right = _mm512_test_epi32_mask(is_right, is_right);
-    let unused_bits = _mm512_andnot_si512(positions, all(63));
-    let words = memory.long_words(lanes, _mm512_add_epi32(anchor, is_right));
-    let halves = [_mm512_castsi512_si256(unused_bits), _mm512_extracti64x4_epi64::<1>(unused_bits)];
+fn in_small_chunks<const WIDTH: u32>(memory: Memory, chunks: __m512i, positions: __m512i) -> __m512i {
+    let positions = _mm512_and_si512(positions, all(63));
+    let anchor = _mm512_slli_epi32::<3>(chunks);
+    let distance = _mm512_slli_epi32::<WIDTH>(ones_after(memory.long_words(ALL_LANES, chunks), positions));
+    // The word that ends with the value: what comes before belongs to the chunk as well.
+    let first = all(word(SMALL_BITMAP + (1 << WIDTH) - size_of::<u32>()));
+    let words = memory.words(chunks, ALL_LANES, _mm512_add_epi32(_mm512_add_epi32(anchor, first), distance));
+    let (values, beyond) = match WIDTH {
+        0 => (_mm512_srli_epi32::<24>(words), Width::One.beyond()),
+        1 => (_mm512_srli_epi32::<16>(words), Width::Two.beyond()),
+        _ => (words, Width::Four.beyond()),
+    };
+    let answers = _mm512_or_si512(values, all(Entry::LEAF));
+    let lanes = !_mm512_cmpneq_epi32_mask(values, all(beyond));
+    if lanes == 0 {
+        return answers;
+    }
+    let nodes = ones_after(memory.long_words(lanes, _mm512_sub_epi32(chunks, all(1))), positions);
+    let first = _mm512_sub_epi32(anchor, all(word(SMALL_BITMAP)));
+    memory.words(answers, lanes, _mm512_sub_epi32(first, _mm512_slli_epi32::<2>(nodes)))
+}
+
+/// For each lane, how many bits its 64-bit word has from its position on.
+#[inline]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vpopcntdq"))]
+fn ones_after(words: [__m512i; 2], positions: __m512i) -> __m512i {
+    let halves = [_mm512_castsi512_si256(positions), _mm512_extracti64x4_epi64::<1>(positions)];
     let counts = [0, 1].map(|half| {
-        let up_to_here = _mm512_srlv_epi64(_mm512_set1_epi64(-1), _mm512_cvtepu32_epi64(halves[half]));
-        _mm512_cvtepi64_epi32(_mm512_popcnt_epi64(_mm512_and_si512(words[half], up_to_here)))
+        let after = _mm512_srlv_epi64(words[half], _mm512_cvtepu32_epi64(halves[half]));
+        _mm512_cvtepi64_epi32(_mm512_popcnt_epi64(after))
     });
-    let count = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(counts[0]), counts[1]);
-    let wide = wide::<WIDTH>(lanes, entries);
-    let scale = _mm512_mask_blend_epi32(wide, all(WIDTH), all(2));
-    let distance = _mm512_sllv_epi32(count, scale);
-    let anchor = _mm512_slli_epi32::<3>(anchor);
-    // Left of the anchor; or right of the bitmap, where the first value has count 1.
-    let first_right = _mm512_sub_epi32(all(word(SMALL_BITMAP)), _mm512_sllv_epi32(all(1), scale));
-    let offset =
-        _mm512_mask_add_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), distance), right, distance, first_right);
-    values::<WIDTH>(memory, entries, lanes, wide, _mm512_add_epi32(anchor, offset))
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(counts[0]), counts[1])
 }
 
 /// Large chunks: bits 19 to 32 of the address, of which `leading` has the first 32, choose.
