@@ -270,7 +270,9 @@ impl StartError {
                 }
             }),
             Self::Tap { error, .. } => Some(error.help()),
-            Self::Daemon(_) => Some("in [fpm], `listen` says where".to_owned()),
+            Self::Daemon(_) => {
+                Some("in [fpm], `listen` and `netns` say where; a namespace takes CAP_SYS_ADMIN".to_owned())
+            }
             Self::Mempool(_) => Some("in [dpdk], `memory_mib` says how much memory to take".to_owned()),
             Self::Core { .. } | Self::NoCores => Some("name one with `core` in a [[worker]]".to_owned()),
             _elsewhere => None,

@@ -48,7 +48,7 @@ impl fmt::Debug for Interface {
 /// Why a port has no interface.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TapError {
-    #[error("there is no network namespace `{name}` (/run/netns/{name})")]
+    #[error("the network namespace `{name}` (/run/netns/{name}) cannot be entered")]
     Namespace {
         name: String,
         #[source]
@@ -75,7 +75,10 @@ impl TapError {
     /// What to do about it.
     pub(crate) fn help(&self) -> String {
         match self {
-            Self::Namespace { name, .. } => format!("make it: ip netns add {name}"),
+            Self::Namespace { name, error } => match error.kind() {
+                io::ErrorKind::PermissionDenied => "that takes CAP_SYS_ADMIN".to_owned(),
+                _not_there => format!("make it: ip netns add {name}"),
+            },
             Self::Make { .. } => {
                 "it takes /dev/net/tun, CAP_NET_ADMIN, and a name that no interface there has: tap = \"NAME\""
                     .to_owned()
@@ -290,3 +293,15 @@ const LONGEST_FRAME: usize = Mtu::MAX as usize + 14;
 
 /// How soon the thread sees that it is to stop.
 const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_enter_a_namespace_is_not_told_to_make_it() {
+        let refused = |error: io::ErrorKind| TapError::Namespace { name: "bgp".to_owned(), error: error.into() }.help();
+        assert_eq!(refused(io::ErrorKind::NotFound), "make it: ip netns add bgp");
+        assert_eq!(refused(io::ErrorKind::PermissionDenied), "that takes CAP_SYS_ADMIN");
+    }
+}
