@@ -10,7 +10,7 @@
 //! until the table is empty or compiled anew; as many as the table ever had next hops, at most. Plain pages are
 //! retired when the top has no more use for them.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::arena::Block;
 use crate::entry::Entry;
@@ -22,9 +22,9 @@ use crate::rib::Press;
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
     /// By answer, [`GROUP`] to a block.
-    chunks: HashMap<u32, Kept>,
+    chunks: FxHashMap<u32, Kept>,
     /// By answer.
-    pages: HashMap<u32, Kept>,
+    pages: FxHashMap<u32, Kept>,
     /// Whether there are pages that the top may not name.
     has_new_pages: bool,
 }
