@@ -1,7 +1,8 @@
 //! IPv4 addresses, with an instruction that counts bits: four reads each, and nothing is asked.
 //!
 //! Every address takes the same way, from the top by a page and the bitmap of a chunk to a value: where nothing differs, page
-//! and chunk are `plain`. So no branch depends on what a node says, and an address takes 25 to 30 instructions. Only the few whose chunk has a node for them are seen to afterwards, one by one.
+//! and chunk are `plain`. So no branch depends on what a node says, and an address takes 25 to 30 instructions. Only the few
+//! whose chunk has a node for them are seen to afterwards.
 //!
 //! A burst goes in three passes of one far read each: places in pages, entries of pages, bitmaps and values. The first two
 //! ask for the lines of the next, so the misses of 64 addresses overlap, and no pass waits for more than it must. Vectors
