@@ -16,6 +16,7 @@
 
 mod burst;
 mod classify;
+mod exits;
 mod forward;
 mod guard;
 mod idle;

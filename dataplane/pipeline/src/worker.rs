@@ -1,15 +1,12 @@
 //! A worker: the crank that turns packets in into packets out.
 
-use std::ops::AddAssign;
 use std::time::Duration;
 
-use boundary::punt::Sample;
-use boundary::{DropReason, PortId, Punt, PuntReason, Tally, Verdict, Vlan, WorkerEnd, punt};
+use boundary::{DropReason, ForwardingState, PortId, Punt, PuntReason, Reader, Verdict, WorkerEnd, punt, ring};
 
 use crate::burst::{Lookup, Passes, StateTables, forward_burst_by};
-use crate::ledger::Ledger;
+use crate::exits::{Exits, Gone, port_ids};
 use crate::port::{BURST, Burst, Frame, Port};
-use crate::vlan::{self, Vlans};
 
 /// One core's share of forwarding: some of the receive queues, a transmit queue of every port, and its ends of the boundary.
 ///
@@ -17,35 +14,23 @@ use crate::vlan::{self, Vlans};
 /// nothing, because a turn ends with every frame gone.
 #[derive(Debug)]
 pub struct Worker<P: Port> {
-    /// Those with a device, by [`PortId`]; they come before those that are carried in others' frames.
-    ports: Vec<P>,
-    /// Frames on their way out, by [`PortId`]; empty between turns.
-    outward: Vec<Burst<P::Frame>>,
+    /// The forwarding state, newest first.
+    state: Reader<ForwardingState>,
     arrived: Burst<P::Frame>,
-    vlans: Vlans<P::Frame>,
     passes: Passes,
-    ledger: Ledger,
     hints: Hints,
-    end: WorkerEnd,
+    exits: Exits<P>,
+    /// What the control thread wants sent.
+    originated: ring::Receiver<PortId>,
 }
 
 impl<P: Port> Worker<P> {
     /// A worker over `ports`, which stand in the order of the forwarding state's. Ports of the state beyond them have no
     /// device: each is a VLAN on one of these, for as long as the worker lives.
-    pub fn new(ports: Vec<P>, mut end: WorkerEnd) -> Self {
-        let known = &end.state.pin().ports;
-        let (outward, vlans) = (known.iter().map(|_port| Burst::new()).collect(), Vlans::among(known));
-        let ledger = Ledger::new(end.number, known.len());
-        Self {
-            ports,
-            outward,
-            arrived: Burst::new(),
-            vlans,
-            passes: Passes::default(),
-            ledger,
-            hints: Hints::default(),
-            end,
-        }
+    pub fn new(ports: Vec<P>, end: WorkerEnd) -> Self {
+        let WorkerEnd { number, mut state, punts, originated, tally } = end;
+        let exits = Exits::new(number, ports, state.pin(), punts, tally);
+        Self { state, arrived: Burst::new(), passes: Passes::default(), hints: Hints::default(), exits, originated }
     }
 
     /// One turn: every queue of every port is polled once, and every frame leaves before the turn ends.
@@ -58,99 +43,74 @@ impl<P: Port> Worker<P> {
 
     /// [`Worker::turn`] with destinations looked up elsewhere: what other tables cost in this place is measured so.
     pub fn turn_by(&mut self, lookup: &mut impl Lookup) -> usize {
-        let state = self.end.state.pin();
+        let Self { state, arrived, passes, hints, exits, .. } = self;
+        let state = state.pin();
         let mut handled = 0;
-        for ingress in port_ids(self.ports.len()) {
-            for nth in 0..self.ports[ingress.index()].queues().len() {
-                self.ports[ingress.index()].receive(nth, &mut self.arrived);
-                if self.arrived.is_empty() {
+        for ingress in port_ids(exits.ports.len()) {
+            for nth in 0..exits.ports[ingress.index()].queues().len() {
+                exits.receive(ingress, nth, arrived);
+                if arrived.is_empty() {
                     continue;
                 }
-                handled += self.arrived.len();
-                let ahead = |frame: &P::Frame| {
-                    frame.prefetch();
-                    frame.bytes().len()
-                };
-                let bytes = self.arrived.iter().map(ahead).sum();
-                let queue = self.ports[ingress.index()].queues()[nth];
-                self.end.tally.received(ingress, queue, self.arrived.len(), bytes);
+                handled += arrived.len();
                 let mut port = ingress;
                 let mut gone = Gone::default();
                 loop {
                     if state.port(port).policy.closed {
-                        self.end.tally.dropped(DropReason::PortDown, self.arrived.len());
-                        self.arrived.clear();
+                        exits.tally.dropped(DropReason::PortDown, arrived.len());
+                        arrived.clear();
                     }
-                    let verdicts = forward_burst_by(lookup, state, port, &mut self.arrived, &mut self.passes);
-                    self.ledger.note(state, port, &self.arrived, verdicts);
+                    let verdicts = forward_burst_by(lookup, state, port, arrived, passes);
+                    exits.ledger.note(state, port, arrived, verdicts);
                     if state.port(port).policy.redirects {
-                        self.hints.hint_of(port, &self.arrived, verdicts, &mut self.end.punts);
+                        hints.hint_of(port, arrived, verdicts, &mut exits.punts);
                     }
-                    // Often all of a burst go out of one port, where none wait yet: then they are its queue, and no frame is
-                    // moved.
-                    if let Some(egress) = way_of_all(verdicts)
-                        && self.outward[egress.index()].is_empty()
-                    {
-                        let (ports, queue) = (&mut self.ports, &mut self.arrived);
-                        gone += leave(ports, egress, queue, &self.vlans, &mut self.ledger, &mut self.end.tally);
-                    } else {
-                        part(
-                            port,
-                            &mut self.arrived,
-                            verdicts,
-                            &mut self.outward,
-                            &mut self.vlans,
-                            &mut self.end.punts,
-                            &mut self.end.tally,
-                        );
-                    }
+                    gone += exits.part(port, arrived, verdicts);
                     // Frames with tags come in a second time, through the ports that their tags name.
-                    let Some(next) = self.vlans.next_burst(ingress, &mut self.arrived, &mut self.end.tally) else {
+                    let Some(next) = exits.vlans.next_burst(ingress, arrived, &mut exits.tally) else {
                         break;
                     };
                     port = next;
                 }
-                let (ports, outward) = (&mut self.ports, &mut self.outward);
-                gone += flush(ports, outward, &self.vlans, &mut self.ledger, &mut self.end.tally);
-                self.ledger.book(state);
-                self.end.tally.transmitted(gone.sent);
-                self.end.tally.dropped(DropReason::TxFull, gone.refused);
+                gone += exits.flush();
+                exits.ledger.book(state);
+                exits.tally.transmitted(gone.sent);
+                exits.tally.dropped(DropReason::TxFull, gone.refused);
             }
         }
         handled += self.send_originated();
-        self.end.tally.publish();
+        self.exits.tally.publish();
         handled
     }
 
     /// Sends whatever the control thread still wants sent, without receiving anything more: the end of a worker.
     pub fn finish(mut self) {
         while self.send_originated() > 0 {}
-        self.end.tally.publish();
+        self.exits.tally.publish();
     }
 
     /// Counts that whoever turns this worker has slept between two turns.
     pub fn slept(&mut self, time: Duration) {
-        self.end.tally.slept(time);
+        self.exits.tally.slept(time);
     }
 
     /// The ports, by [`PortId`]; between turns they hold all there is.
     pub fn ports_mut(&mut self) -> &mut [P] {
-        &mut self.ports
+        &mut self.exits.ports
     }
 
     /// Sends what the control thread asked to be sent, at most a burst of it.
     fn send_originated(&mut self) -> usize {
+        let Self { state, exits, originated, .. } = self;
         let mut handled = 0;
         while handled < BURST {
-            let Self { ports, outward, vlans, end, .. } = self;
-            let WorkerEnd { state, originated, tally, .. } = end;
             let state = state.pin();
             let taken = originated.receive(|egress, bytes| {
-                let device = vlans.get(egress).map_or(egress, |vlan| vlan.parent);
+                let device = exits.vlans.get(egress).map_or(egress, |vlan| vlan.parent);
                 let is_closed = [egress, device].iter().any(|port| state.port(*port).policy.closed);
-                match if is_closed { None } else { ports[device.index()].originate(bytes) } {
-                    Some(frame) => outward[egress.index()].push(frame),
-                    None => tally.originated_lost(1),
+                match if is_closed { None } else { exits.ports[device.index()].originate(bytes) } {
+                    Some(frame) => exits.push(egress, frame),
+                    None => exits.tally.originated_lost(1),
                 }
             });
             if taken.is_none() {
@@ -159,73 +119,11 @@ impl<P: Port> Worker<P> {
             handled += 1;
         }
         if handled > 0 {
-            let Self { ports, outward, vlans, ledger, end, .. } = self;
-            let gone = flush(ports, outward, vlans, ledger, &mut end.tally);
-            self.end.tally.originated(gone.sent);
-            self.end.tally.originated_lost(gone.refused);
+            let gone = exits.flush();
+            exits.tally.originated(gone.sent);
+            exits.tally.originated_lost(gone.refused);
         }
         handled
-    }
-}
-
-/// Parts a burst that came in through `ingress` by its verdicts: into the queues out, up the punt ring, or nowhere.
-#[inline]
-fn part<F: Frame>(
-    ingress: PortId,
-    burst: &mut Burst<F>,
-    verdicts: &[Verdict],
-    outward: &mut [Burst<F>],
-    vlans: &mut Vlans<F>,
-    punts: &mut punt::Sender,
-    tally: &mut Tally,
-) {
-    // One by one, and without a branch on the way: which way the next goes is for nobody to foresee.
-    for (place, (frame, verdict)) in burst.drain(..).zip(verdicts).enumerate() {
-        if let Verdict::Transmit(egress) = *verdict {
-            outward[egress.index()].push(frame);
-        } else {
-            not_sent(ingress, frame, &verdicts[..=place], vlans, punts, tally);
-        }
-    }
-}
-
-/// Does with a frame what its verdict says, which is not to send it on. It is the last of `verdicts`; those before it are of
-/// the frames before.
-#[cold]
-#[inline(never)]
-fn not_sent<F: Frame>(
-    ingress: PortId,
-    frame: F,
-    verdicts: &[Verdict],
-    vlans: &mut Vlans<F>,
-    punts: &mut punt::Sender,
-    tally: &mut Tally,
-) {
-    let (verdict, before) = verdicts.split_last().expect("a frame has one");
-    match *verdict {
-        Verdict::Transmit(_) => unreachable!("it has its queue"),
-        Verdict::Punt(reason) => match punts.send(Punt { port: ingress, reason }, frame.bytes()) {
-            Ok(()) => tally.punted(reason),
-            Err(no_room) => tally.dropped(no_room, 1),
-        },
-        Verdict::Drop(reason) => {
-            tally.dropped(reason, 1);
-            // One of several alike is enough to find out who it is.
-            if reason.is_martian() && before.last() != Some(verdict) {
-                punts.show(Sample { port: ingress, reason }, frame.bytes());
-            }
-        }
-        Verdict::Tagged => vlans.set_aside(frame),
-    }
-}
-
-/// The port through which all leave, if they do.
-#[inline]
-fn way_of_all(verdicts: &[Verdict]) -> Option<PortId> {
-    let first = verdicts.first()?;
-    match first {
-        Verdict::Transmit(egress) if verdicts.iter().all(|verdict| verdict == first) => Some(*egress),
-        Verdict::Transmit(_) | Verdict::Punt(_) | Verdict::Drop(_) | Verdict::Tagged => None,
     }
 }
 
@@ -259,106 +157,6 @@ impl Hints {
 
 /// Packets between two that are shown.
 const BETWEEN_HINTS: u8 = 63;
-
-/// What became of frames that were to be sent.
-#[derive(Debug, Clone, Copy, Default)]
-struct Gone {
-    /// So many have left.
-    sent: usize,
-    /// So many found no room, and were freed.
-    refused: usize,
-}
-
-impl AddAssign for Gone {
-    fn add_assign(&mut self, more: Self) {
-        self.sent += more.sent;
-        self.refused += more.refused;
-    }
-}
-
-/// Sends each queue out of its port.
-#[inline]
-fn flush<P: Port>(
-    ports: &mut [P],
-    queues: &mut [Burst<P::Frame>],
-    vlans: &Vlans<P::Frame>,
-    ledger: &mut Ledger,
-    tally: &mut Tally,
-) -> Gone {
-    let mut gone = Gone::default();
-    for (egress, queue) in port_ids(queues.len()).zip(queues) {
-        if !queue.is_empty() {
-            gone += leave(ports, egress, queue, vlans, ledger, tally);
-        }
-    }
-    gone
-}
-
-/// Sends a queue out of its port, and is left with an empty one.
-fn leave<P: Port>(
-    ports: &mut [P],
-    egress: PortId,
-    queue: &mut Burst<P::Frame>,
-    vlans: &Vlans<P::Frame>,
-    ledger: &mut Ledger,
-    tally: &mut Tally,
-) -> Gone {
-    let held = queue.len();
-    let sent = match vlans.get(egress) {
-        None => send(&mut ports[egress.index()], egress, queue, tally),
-        Some(vlan) => send_tagged(&mut ports[vlan.parent.index()], egress, vlan, queue, ledger, tally),
-    };
-    ledger.settle(egress, sent);
-    queue.clear();
-    Gone { sent, refused: held - sent }
-}
-
-/// Sends what it can of `queue` out of `port`; returns how many frames that were.
-#[inline]
-fn send<P: Port>(port: &mut P, egress: PortId, queue: &mut Burst<P::Frame>, tally: &mut Tally) -> usize {
-    let (frames, bytes) = (queue.len(), bytes_of(queue));
-    port.transmit(queue);
-    let sent = frames - queue.len();
-    tally.sent(egress, sent, bytes - bytes_of(queue));
-    sent
-}
-
-/// The same out of the device of `vlan`, with its tags. Both the device and the port `egress` count what leaves.
-fn send_tagged<P: Port>(
-    device: &mut P,
-    egress: PortId,
-    vlan: Vlan,
-    queue: &mut Burst<P::Frame>,
-    ledger: &mut Ledger,
-    tally: &mut Tally,
-) -> usize {
-    let mut tagged = 0;
-    queue.retain(|frame| {
-        let has_room = vlan::tag(frame, vlan.tags);
-        if has_room {
-            tagged += 1;
-        } else {
-            ledger.strike(egress, tagged);
-        }
-        has_room
-    });
-    let (frames, bytes) = (queue.len(), bytes_of(queue));
-    device.transmit(queue);
-    let (sent, bytes) = (frames - queue.len(), bytes - bytes_of(queue));
-    tally.sent(vlan.parent, sent, bytes);
-    tally.sent(egress, sent, bytes - sent * vlan.tags.wire_len());
-    sent
-}
-
-#[inline]
-fn bytes_of<F: Frame>(frames: &[F]) -> usize {
-    frames.iter().map(|frame| frame.bytes().len()).sum()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "ports are numbered by u16, so there are no more of them")]
-fn port_ids(ports: usize) -> impl Iterator<Item = PortId> {
-    (0..ports as u16).map(PortId)
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The law: every frame that came in is accounted for, whatever it was and however full the ways out are.
 
+use boundary::punt::Sample;
 use boundary::{Counters, Publisher, PuntReason, RingSizes, Totals, WorkerLink, connect};
 use proptest::prelude::*;
 
@@ -14,7 +15,7 @@ struct Scene {
     worker: Worker<MemoryPort>,
     link: WorkerLink,
     counters: Counters,
-    publisher: Publisher<boundary::ForwardingState>,
+    publisher: Publisher<ForwardingState>,
 }
 
 impl Scene {
