@@ -153,12 +153,13 @@ pub enum HeaderError {
 /// `header` is one that [`Ipv4::parse`] accepted, with a time to live of at least 1. Nothing else in it changes.
 #[inline]
 pub fn decrement_ttl(header: &mut [u8; MIN_HEADER_LEN]) {
-    header[8] = header[8].wrapping_sub(1);
+    // Time to live, protocol and checksum, as one number.
+    let word = header[8..12].first_chunk_mut().expect("the header is longer");
+    let before = u32::from_le_bytes(*word);
     // Equation 3 of RFC 1624, where the word that changed is 0x0100 less whatever it was: so the checksum is 0x0100 more, in
     // ones' complement, of whose two zeros it says the one without bits. That is so in either order of bytes (RFC 1071).
-    let sum = u32::from(u16::from_ne_bytes([header[10], header[11]])) + u32::from(u16::from_ne_bytes([1, 0]));
-    let [low, high, ..] = (sum + u32::from(sum >= 0xffff)).to_le_bytes();
-    header[10..12].copy_from_slice(&u16::from_le_bytes([low, high]).to_ne_bytes());
+    let carry = u32::from(before >= 0xfffe_0000);
+    *word = before.wrapping_add(0x0001_0000 - 1).wrapping_add(carry << 16).to_le_bytes();
 }
 
 /// A header to build: no options, not a fragment unless it says so.
