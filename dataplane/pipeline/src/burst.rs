@@ -8,6 +8,9 @@
 //! Each pass is one short loop over arrays, so that the cache misses of the tables overlap where the destinations are looked
 //! up, and nothing but the frame's place and its packet's destination is carried from one pass to the next. A family that
 //! the burst has no packet of costs nothing. A property test holds it to the plain meaning.
+//!
+//! Most bursts are plain packets of one family, from the first to the last ([`Ahead::is_all`]); there is a shorter way for
+//! those ([`crate::straight`]).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -33,38 +36,51 @@ pub fn forward_burst<'p, F: Frame>(
     burst: &mut [F],
     passes: &'p mut Passes,
 ) -> &'p [Verdict] {
-    forward_burst_by(&mut StateTables, state, ingress, burst, passes)
+    let ahead = passes.look_ahead(state, ingress, burst);
+    forward_each(&mut StateTables, state, ingress, burst, passes, ahead)
 }
 
-/// [`forward_burst`] with destinations looked up elsewhere: what other tables cost in this place is measured so.
-pub fn forward_burst_by<'p, F: Frame>(
+/// The frames that a burst begins with: so many plain packets of one family, whose destinations have been read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ahead {
+    ipv4: usize,
+    /// Zero, if the first is IPv4.
+    ipv6: usize,
+}
+
+impl Ahead {
+    /// Whether these are all of so many frames.
+    #[inline]
+    pub(crate) fn is_all(self, frames: usize) -> bool {
+        self.ipv4 + self.ipv6 == frames
+    }
+
+    /// Whether they are IPv4; otherwise they are IPv6.
+    #[inline]
+    pub(crate) fn is_ipv4(self) -> bool {
+        self.ipv4 > 0
+    }
+}
+
+/// The passes that follow over any burst: decides the fates of frames, and rewrites in place what is to be sent. Returns one
+/// verdict for each, in their order.
+pub(crate) fn forward_each<'p, F: Frame>(
     lookup: &mut impl Lookup,
     state: &ForwardingState,
     ingress: PortId,
     burst: &mut [F],
     passes: &'p mut Passes,
+    ahead: Ahead,
 ) -> &'p [Verdict] {
     let Passes { ipv4, ipv6, next_hops, verdicts } = passes;
     let plain = Plain::at(state.port(ingress));
     let (table_ipv4, table_ipv6) = state.tables(ingress);
-    // Most bursts are plain IPv4 from the first to the last, and then nobody asks for their places.
-    let mut ahead = 0;
-    for (frame, destination) in burst.iter().zip(&mut ipv4.destinations) {
-        let Some(address) = plain.ipv4(frame.bytes()) else { break };
-        *destination = address;
-        ahead += 1;
-    }
-    if ahead == burst.len() {
-        lookup.ipv4(table_ipv4, &ipv4.destinations[..ahead], next_hops);
-        for ((frame, next_hop), verdict) in burst.iter_mut().zip(&*next_hops).zip(&mut *verdicts) {
-            *verdict = send_on::<F, Ipv4Header>(state, frame, *next_hop);
-        }
-        return &verdicts[..ahead];
-    }
-    ipv4.places[..ahead].copy_from_slice(&IN_ORDER[..ahead]);
     // Beside what they count, and not in it: so they stay in registers, and no packet waits for the one before.
-    let (mut ipv4_len, mut ipv6_len) = (ahead, 0);
-    for (place, frame) in IN_ORDER[ahead..].iter().copied().zip(&burst[ahead..]) {
+    let Ahead { ipv4: mut ipv4_len, ipv6: mut ipv6_len } = ahead;
+    ipv4.places[..ipv4_len].copy_from_slice(&IN_ORDER[..ipv4_len]);
+    ipv6.places[..ipv6_len].copy_from_slice(&IN_ORDER[..ipv6_len]);
+    let begun = ipv4_len + ipv6_len;
+    for (place, frame) in IN_ORDER[begun..].iter().copied().zip(&burst[begun..]) {
         let bytes = frame.bytes();
         if let Some(destination) = plain.ipv4(bytes) {
             ipv4.put(&mut ipv4_len, place, destination);
@@ -97,6 +113,37 @@ pub struct Passes {
     ipv6: Waiting<Ipv6Addr>,
     next_hops: [Option<NextHopId>; BURST],
     verdicts: [Verdict; BURST],
+}
+
+impl Passes {
+    /// The first pass, over frames that came in through `ingress`. A function of its own, to have all registers for itself.
+    #[inline(never)]
+    pub(crate) fn look_ahead<F: Frame>(&mut self, state: &ForwardingState, ingress: PortId, burst: &[F]) -> Ahead {
+        let plain = Plain::at(state.port(ingress));
+        let ipv4 = self.ipv4.fill(burst, |frame| plain.ipv4(frame));
+        let ipv6 = if ipv4 == 0 { self.ipv6.fill(burst, |frame| plain.ipv6(frame)) } else { 0 };
+        Ahead { ipv4, ipv6 }
+    }
+
+    /// The next hops of the packets `ahead`.
+    #[inline]
+    pub(crate) fn next_hops(
+        &mut self,
+        lookup: &mut impl Lookup,
+        state: &ForwardingState,
+        ingress: PortId,
+        ahead: Ahead,
+    ) -> &[Option<NextHopId>] {
+        let Self { ipv4, ipv6, next_hops, .. } = self;
+        let (table_ipv4, table_ipv6) = state.tables(ingress);
+        if ahead.is_ipv4() {
+            lookup.ipv4(table_ipv4, &ipv4.destinations[..ahead.ipv4], next_hops);
+            &next_hops[..ahead.ipv4]
+        } else {
+            lookup.ipv6(table_ipv6, &ipv6.destinations[..ahead.ipv6], next_hops);
+            &next_hops[..ahead.ipv6]
+        }
+    }
 }
 
 impl Default for Passes {
@@ -145,6 +192,19 @@ struct Waiting<A> {
 }
 
 impl<A> Waiting<A> {
+    /// Puts in the destinations of frames from the first on, as long as they have one; returns how many do. Their places
+    /// are not put in.
+    #[inline(always)]
+    fn fill<F: Frame>(&mut self, burst: &[F], destination: impl Fn(&[u8]) -> Option<A>) -> usize {
+        let mut len = 0;
+        for (frame, waiting) in burst.iter().zip(&mut self.destinations) {
+            let Some(destination) = destination(frame.bytes()) else { break };
+            *waiting = destination;
+            len += 1;
+        }
+        len
+    }
+
     /// Puts one after the first `len`, which are one more from then on.
     #[inline(always)]
     fn put(&mut self, len: &mut usize, place: u8, destination: A) {

@@ -40,27 +40,50 @@ pub(crate) fn send_on<F: Frame, H: Header>(
     frame: &mut F,
     next_hop: Option<NextHopId>,
 ) -> Verdict {
-    let transit = transit_of::<F, H>(frame);
-    // Nearly all packets are done with here: they go to a neighbour, and nothing speaks against it.
-    if let Some(id) = next_hop
-        && let NextHop::Neighbour(adjacency) = state.next_hop(id)
-        && transit.may_pass(adjacency)
-    {
-        return rewrite::<F, H>(frame, transit, adjacency);
+    match send_to_neighbour::<F, H>(state, frame, next_hop) {
+        Some(egress) => Verdict::Transmit(egress),
+        None => send_on_by_the_rules::<F, H>(state, frame, next_hop),
     }
-    send_on_by_the_rules::<F, H>(state, frame, next_hop)
 }
 
-/// The same, by the rules.
+/// What becomes of nearly all packets: they go to a neighbour, and nothing speaks against it. Returns the port it is behind;
+/// `None`, and the frame is as it was, if it is not so.
+#[inline(always)]
+pub(crate) fn send_to_neighbour<F: Frame, H: Header>(
+    state: &ForwardingState,
+    frame: &mut F,
+    next_hop: Option<NextHopId>,
+) -> Option<PortId> {
+    match state.next_hop(next_hop?) {
+        NextHop::Neighbour(adjacency) => send_to::<F, H>(adjacency, frame).then_some(adjacency.port),
+        _ => None,
+    }
+}
+
+/// Rewrites a packet for its neighbour, if no rule keeps it from there.
+#[inline(always)]
+pub(crate) fn send_to<F: Frame, H: Header>(adjacency: &Adjacency, frame: &mut F) -> bool {
+    let transit = transit_of::<F, H>(frame);
+    let may_pass = transit.may_pass(adjacency);
+    if may_pass {
+        rewrite::<F, H>(frame, transit, adjacency);
+    }
+    may_pass
+}
+
+/// Sends a packet on by the rules, or says why not.
 #[inline(never)]
-fn send_on_by_the_rules<F: Frame, H: Header>(
+pub(crate) fn send_on_by_the_rules<F: Frame, H: Header>(
     state: &ForwardingState,
     frame: &mut F,
     next_hop: Option<NextHopId>,
 ) -> Verdict {
     let transit = transit_of::<F, H>(frame);
     match decide_in_order(state, frame.bytes(), transit, next_hop) {
-        Ok(adjacency) => rewrite::<F, H>(frame, transit, adjacency),
+        Ok(adjacency) => {
+            rewrite::<F, H>(frame, transit, adjacency);
+            Verdict::Transmit(adjacency.port)
+        }
         Err(verdict) => verdict,
     }
 }
@@ -74,12 +97,11 @@ fn transit_of<F: Frame, H: Header>(frame: &F) -> Transit {
 
 /// Rewrites a packet in place for its neighbour.
 #[inline(always)]
-fn rewrite<F: Frame, H: Header>(frame: &mut F, transit: Transit, adjacency: &Adjacency) -> Verdict {
+fn rewrite<F: Frame, H: Header>(frame: &mut F, transit: Transit, adjacency: &Adjacency) {
     let (ethernet, packet) = frame.bytes_mut().split_first_chunk_mut().expect("classify found an Ethernet header");
     *ethernet = adjacency.header;
     H::at_mut(packet).expect("classify found an IP header").take_hop();
     trim(frame, transit.total_len as usize);
-    Verdict::Transmit(adjacency.port)
 }
 
 /// The neighbour a packet is to be sent to, or why it is not sent: rule by rule, in the order in which they are asked.

@@ -25,11 +25,12 @@ mod local;
 mod memory;
 mod plain;
 mod port;
+mod straight;
 mod transit;
 mod vlan;
 mod worker;
 
-pub use burst::{Lookup, Passes, StateTables, forward_burst, forward_burst_by};
+pub use burst::{Lookup, Passes, StateTables, forward_burst};
 pub use forward::forward;
 pub use idle::{Idleness, LONGEST_SLEEP, Rest};
 pub use memory::{MemoryFrame, MemoryPort};

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use boundary::{DropReason, ForwardingState, PortId, Punt, PuntReason, Reader, Verdict, WorkerEnd, punt, ring};
 
-use crate::burst::{Lookup, Passes, StateTables, forward_burst_by};
+use crate::burst::{Lookup, Passes, StateTables, forward_each};
 use crate::exits::{Exits, Gone, port_ids};
 use crate::port::{BURST, Burst, Frame, Port};
+use crate::straight::send_straight_on;
+use crate::transit::{Ipv4Header, Ipv6Header};
 
 /// One core's share of forwarding: some of the receive queues, a transmit queue of every port, and its ends of the boundary.
 ///
@@ -60,12 +62,23 @@ impl<P: Port> Worker<P> {
                         exits.tally.dropped(DropReason::PortDown, arrived.len());
                         arrived.clear();
                     }
-                    let verdicts = forward_burst_by(lookup, state, port, arrived, passes);
-                    exits.ledger.note(state, port, arrived, verdicts);
-                    if state.port(port).policy.redirects {
-                        hints.hint_of(port, arrived, verdicts, &mut exits.punts);
+                    let ahead = passes.look_ahead(state, port, arrived);
+                    let redirects = state.port(port).policy.redirects;
+                    // Who looks at packets once more before they leave, wants all of a burst at once.
+                    if ahead.is_all(arrived.len()) && !redirects && state.counted.is_none() {
+                        let next_hops = passes.next_hops(lookup, state, port, ahead);
+                        gone += match ahead.is_ipv4() {
+                            true => send_straight_on::<_, Ipv4Header>(state, port, arrived, next_hops, exits),
+                            false => send_straight_on::<_, Ipv6Header>(state, port, arrived, next_hops, exits),
+                        };
+                    } else {
+                        let verdicts = forward_each(lookup, state, port, arrived, passes, ahead);
+                        exits.ledger.note(state, port, arrived, verdicts);
+                        if redirects {
+                            hints.hint_of(port, arrived, verdicts, &mut exits.punts);
+                        }
+                        gone += exits.part(port, arrived, verdicts);
                     }
-                    gone += exits.part(port, arrived, verdicts);
                     // Frames with tags come in a second time, through the ports that their tags name.
                     let Some(next) = exits.vlans.next_burst(ingress, arrived, &mut exits.tally) else {
                         break;

@@ -1,19 +1,21 @@
 //! The hot functions and their fixed input: two ports, tables of made-up routes, and a burst of packets into them.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 
-use boundary::{Adjacency, ForwardingState, Mtu, NextHop, Policy, PortId, PortState, Verdict};
+use boundary::{Adjacency, ForwardingState, Mtu, NextHop, Policy, PortId, PortState, RingSizes, Verdict, connect};
 use lpm::{Address, BURST, Change, Fib, FibWriter, InFlight, NextHopId, Prefix};
 use packet::ethernet::{EtherType, Header, MacAddr};
 use packet::{ipv4, ipv6};
-use pipeline::{MemoryFrame, Passes, forward, forward_burst};
+use pipeline::{Burst, MemoryFrame, Passes, Port, Worker, forward, forward_burst};
 
 /// Something to do [`SIZE`] times.
 pub(crate) type Work = Box<dyn FnMut()>;
 
 /// All there is to count.
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 12] = [
     "lookup, IPv4",
     "lookup, IPv6",
     "lookup of a burst, IPv4",
@@ -24,6 +26,8 @@ pub(crate) const NAMES: [&str; 10] = [
     "forward, IPv6",
     "forward of a burst, IPv4",
     "forward of a burst, IPv6",
+    "turn of a worker, IPv4",
+    "turn of a worker, IPv6",
 ];
 
 /// Addresses or packets to a piece of work.
@@ -75,8 +79,41 @@ fn work<A: Address>(
             let verdicts = forward_burst(&state, IN, &mut frames, &mut passes);
             assert!(verdicts.iter().all(|verdict| *verdict == sent));
         }),
+        "turn of a worker" => {
+            let (_publisher, _links, _counters, mut ends) = connect(state, 1, RingSizes::default());
+            let waiting = Rc::new(RefCell::new(frames.into_iter().collect()));
+            let port = |queues| Loop { queues, waiting: Rc::clone(&waiting) };
+            let mut worker = Worker::new(vec![port(&[0][..]), port(&[])], ends.remove(0));
+            Box::new(move || assert_eq!(worker.turn(), SIZE))
+        }
         _ => return Err(format!("there is no work `{what}`")),
     })
+}
+
+/// A port whose frames, once sent, are received again: by the port that has a queue for it.
+struct Loop {
+    queues: &'static [u16],
+    waiting: Rc<RefCell<Burst<MemoryFrame>>>,
+}
+
+impl Port for Loop {
+    type Frame = MemoryFrame;
+
+    fn queues(&self) -> &[u16] {
+        self.queues
+    }
+
+    fn receive(&mut self, _nth: usize, burst: &mut Burst<MemoryFrame>) {
+        std::mem::swap(burst, &mut self.waiting.borrow_mut());
+    }
+
+    fn transmit(&mut self, burst: &mut Burst<MemoryFrame>) {
+        std::mem::swap(burst, &mut self.waiting.borrow_mut());
+    }
+
+    fn originate(&mut self, _bytes: &[u8]) -> Option<MemoryFrame> {
+        None
+    }
 }
 
 /// Everything leaves through one port, by a few next hops.

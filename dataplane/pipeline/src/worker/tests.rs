@@ -1,10 +1,13 @@
 //! The law: every frame that came in is accounted for, whatever it was and however full the ways out are.
 
 use boundary::punt::Sample;
+use boundary::{Adjacency, NextHop};
 use boundary::{Counters, Publisher, PuntReason, RingSizes, Totals, WorkerLink, connect};
+use lpm::{Change, FibWriter, NextHopId};
 use proptest::prelude::*;
 
 use super::*;
+use crate::forward::forward;
 use crate::forward::tests::{LEFT, RIGHT, any_frame, frame, state};
 use crate::memory::{MemoryFrame, MemoryPort};
 
@@ -185,7 +188,7 @@ fn a_worker_that_ends_sends_what_waits_and_receives_nothing_more() {
 fn a_worker_follows_what_is_published() {
     let mut scene = Scene::with_slots(8);
     let mut next = state();
-    next.ipv4 = lpm::FibWriter::default().snapshot();
+    next.ipv4 = FibWriter::default().snapshot();
     scene.publisher.publish(next);
     scene.arrive([transit()]);
     assert_eq!(scene.run().punts().find(|(reason, _)| *reason == PuntReason::NoRoute).unwrap().1, 1);
@@ -215,4 +218,74 @@ proptest! {
         }
         prop_assert_eq!(totals.punted(), punted);
     }
+
+    #[test]
+    fn a_frame_fares_in_a_worker_as_it_would_alone_in_whatever_company_it_comes(
+        frames in company(),
+        watched: bool,
+    ) {
+        let mut scene = Scene::with_slots(1024);
+        let mut state = state_with_two_ways_out();
+        // With redirects every packet is looked at once more before it leaves.
+        std::sync::Arc::make_mut(&mut state.ports)[LEFT.index()].policy.redirects = watched;
+        scene.publisher.publish(state.clone());
+        let mut expected = [Vec::new(), Vec::new()];
+        let (mut punts, mut drops) = (0, 0);
+        for mut frame in frames.clone() {
+            match forward(&state, LEFT, &mut frame) {
+                Verdict::Transmit(egress) => expected[egress.index()].push(frame),
+                Verdict::Punt(_) => punts += 1,
+                Verdict::Drop(_) | Verdict::Tagged => drops += 1,
+            }
+        }
+        scene.arrive(frames);
+        let totals = scene.run();
+        let hints = totals.punts().find(|(reason, _)| *reason == PuntReason::NearerWay).unwrap().1;
+        prop_assert_eq!((totals.punted() - hints, totals.dropped()), (punts, drops));
+        for (port, expected) in scene.worker.ports_mut().iter().zip(expected) {
+            prop_assert_eq!(&port.sent, &expected, "with the same bytes, and in the order they came");
+        }
+    }
+}
+
+/// The usual ports and next hops, and a half of each family's far networks behind a neighbour on the left.
+fn state_with_two_ways_out() -> ForwardingState {
+    let mut state = state();
+    let near = |hop: &NextHop| match *hop {
+        NextHop::Neighbour(adjacency) => NextHop::Neighbour(Adjacency { port: LEFT, ..adjacency }),
+        other => other,
+    };
+    let left = u32::try_from(state.next_hops.len()).unwrap();
+    state.next_hops = state.next_hops.iter().copied().chain(state.next_hops.iter().map(near)).collect();
+    let set = |prefix: &str, hop| Change::Set(prefix.parse().unwrap(), NextHopId::new(hop));
+    let ipv4 =
+        [set("198.51.100.0/25", 0), set("198.51.100.128/25", left), set("192.0.2.0/24", 1), set("192.0.2.1/32", 2)];
+    state.ipv4 = FibWriter::default().apply(ipv4);
+    let set = |prefix: &str, hop| Change::Set(prefix.parse().unwrap(), NextHopId::new(hop));
+    state.ipv6 = FibWriter::default().apply([
+        set("2001:db8:2::/49", 5),
+        set("2001:db8:2:8000::/49", left + 5),
+        set("2001:db8:1::1/128", 2),
+    ]);
+    state
+}
+
+/// Frames of which now all are plain and of one family, now nearly all, and now anything.
+fn company() -> impl Strategy<Value = Vec<MemoryFrame>> {
+    let plain = |source: &'static str, prefix: &'static str| {
+        (prop_oneof![4 => Just(64), 1 => 0..3_u8], any::<u8>(), 0..40_usize)
+            .prop_map(move |(hops, host, payload)| frame(source, &format!("{prefix}{host:x}"), hops, payload))
+    };
+    let ipv4 = (prop_oneof![4 => Just(64), 1 => 0..3_u8], any::<u8>(), 0..40_usize)
+        .prop_map(|(hops, host, payload)| frame("192.0.2.10", &format!("198.51.100.{host}"), hops, payload));
+    let ipv6 = prop_oneof![plain("2001:db8:1::10", "2001:db8:2::"), plain("2001:db8:1::10", "2001:db8:2:8000::")];
+    let one_flow = Just(()).prop_map(|()| transit());
+    let many = |frame: BoxedStrategy<MemoryFrame>| proptest::collection::vec(frame, 0..150);
+    prop_oneof![
+        many(ipv4.clone().boxed()),
+        many(ipv6.clone().boxed()),
+        many(one_flow.boxed()),
+        many(prop_oneof![30 => ipv4.boxed(), 1 => ipv6.boxed(), 1 => any_frame()].boxed()),
+        many(any_frame().boxed()),
+    ]
 }
