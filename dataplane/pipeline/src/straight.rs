@@ -10,7 +10,7 @@ use lpm::NextHopId;
 
 use crate::exits::{Exits, Gone};
 use crate::forward::{send_on_by_the_rules, send_to, send_to_neighbour};
-use crate::port::{Burst, Port};
+use crate::port::{Burst, Frame, Port};
 use crate::transit::Header;
 
 /// Sends on the packets of a burst that came in through `ingress`, each to its next hop, or does with it what the rules say.
@@ -31,6 +31,8 @@ pub(crate) fn send_straight_on<P: Port, H: Header>(
         };
         burst.drain(..sent).for_each(|frame| exits.push(adjacency.port, frame));
     }
+    // The lookups have had the nearest cache for themselves meanwhile.
+    burst.iter().for_each(Frame::prefetch);
     for (mut frame, next_hop) in burst.drain(..).zip(next_hops) {
         if let Some(egress) = send_to_neighbour::<_, H>(state, &mut frame, *next_hop) {
             exits.push(egress, frame);
