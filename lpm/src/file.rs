@@ -215,23 +215,28 @@ struct Check<'a, A> {
     /// Bytes of the nodes seen so far. No node is looked at twice, so they are never more than there are: a file cannot
     /// keep the walk busy for longer than it is.
     reached: usize,
-    /// Pages and small chunks seen so far: those that say one thing everywhere are shared.
-    shared: HashSet<u32>,
+    /// Pages seen so far: those that say one thing everywhere are shared.
+    pages: HashSet<u32>,
+    /// Small chunks seen so far, for the same reason. A set of their own: that a place holds a sound page does not make a
+    /// sound chunk of it.
+    small_chunks: HashSet<u32>,
     family: PhantomData<A>,
 }
 
 impl<'a, A: Address> Check<'a, A> {
     fn new(arena: &'a Arena, len: usize, width: Width) -> Self {
-        Self { arena, len, width, reached: 0, shared: HashSet::new(), family: PhantomData }
+        let (pages, small_chunks) = (HashSet::new(), HashSet::new());
+        Self { arena, len, width, reached: 0, pages, small_chunks, family: PhantomData }
     }
 
-    /// Whether a page, or a small chunk, is yet to be checked.
-    fn is_new(&mut self, node: Entry) -> Result<bool, LoadError> {
+    /// Whether a node that may be shared is not among those `seen`, and so yet to be checked.
+    fn is_new(node: Entry, seen: &mut HashSet<u32>) -> Result<bool, LoadError> {
         if A::BITS == 32 && node.word() > Entry::OFFSET {
             return Err(LoadError::Damaged { at: node.at(), what: "an entry for IPv4 is more than an offset" });
         }
-        // The reserved zeros are good for either.
-        Ok(node != Entry::ZEROS && self.shared.insert(node.word()))
+        // What IPv4 reserves is as long as a page, and its zeros are good for a page and for a chunk. IPv6 has but a line.
+        let is_zeros = A::BITS == 32 && node == Entry::ZEROS;
+        Ok(!is_zeros && seen.insert(node.word()))
     }
 
     fn top(&mut self, top: &[u32]) -> Result<(), LoadError> {
@@ -240,7 +245,7 @@ impl<'a, A: Address> Check<'a, A> {
     }
 
     fn page(&mut self, page: Entry) -> Result<(), LoadError> {
-        if !self.is_new(page)? {
+        if !Self::is_new(page, &mut self.pages)? {
             return Ok(());
         }
         let entries = self.claim(page.at(), positions::<A>(1) as usize * size_of::<Entry>())?;
@@ -256,7 +261,7 @@ impl<'a, A: Address> Check<'a, A> {
     }
 
     fn small_chunk(&mut self, chunk: Entry) -> Result<(), LoadError> {
-        if !self.is_new(chunk)? {
+        if !Self::is_new(chunk, &mut self.small_chunks)? {
             return Ok(());
         }
         let at = chunk.at();
@@ -394,10 +399,35 @@ mod tests {
         writer
     }
 
-    fn saved<A: Address>() -> Vec<u8> {
+    fn file_of<A: Address>(writer: &FibWriter<A>) -> Vec<u8> {
         let mut file = Vec::new();
-        some_table::<A>().save(&mut file).unwrap();
+        writer.save(&mut file).unwrap();
         file
+    }
+
+    fn saved<A: Address>() -> Vec<u8> {
+        file_of(&some_table::<A>())
+    }
+
+    /// A file with routes to the first 256 addresses of the first `eights` /8s.
+    fn saved_24s(eights: u8, hop: u32) -> Vec<u8> {
+        let mut writer = FibWriter::<Ipv4Addr>::default();
+        let prefixes = (0..eights).map(|eight| Prefix::containing(Ipv4Addr::new(eight, 0, 0, 0), 24));
+        writer.apply(prefixes.map(|prefix| Change::Set(prefix, NextHopId::new(hop))));
+        file_of(&writer)
+    }
+
+    /// The `n`-th word after the header: of the top, and then of the nodes.
+    fn word(file: &[u8], n: usize) -> u32 {
+        u32::from_ne_bytes(*file[HEADER + 4 * n..].first_chunk().unwrap())
+    }
+
+    /// What somebody makes of a file: some words are others, and the checksum is right.
+    fn forged(mut file: Vec<u8>, changes: &[(usize, u32)]) -> Vec<u8> {
+        for (n, value) in changes {
+            file[HEADER + 4 * n..][..4].copy_from_slice(&value.to_ne_bytes());
+        }
+        resealed(file)
     }
 
     /// Makes the checksum right again after the bytes were changed.
@@ -418,8 +448,7 @@ mod tests {
     fn a_loaded_table_answers_as_the_saved_one_did() {
         a_saved_table_answers_as_before::<Ipv4Addr>();
         a_saved_table_answers_as_before::<Ipv6Addr>();
-        let mut empty = Vec::new();
-        FibWriter::<Ipv4Addr>::default().save(&mut empty).unwrap();
+        let empty = file_of(&FibWriter::<Ipv4Addr>::default());
         assert_eq!(Fib::<Ipv4Addr>::load(&empty[..]).unwrap().lookup(Ipv4Addr::LOCALHOST), None);
     }
 
@@ -456,8 +485,7 @@ mod tests {
     fn a_chunk_that_sends_an_address_beyond_itself_to_nothing_is_refused() {
         let mut writer = FibWriter::<Ipv4Addr>::default();
         writer.apply([Change::Set("10.0.0.0/24".parse().unwrap(), NextHopId::new(253))]);
-        let mut file = Vec::new();
-        writer.save(&mut file).unwrap();
+        let mut file = file_of(&writer);
         let nodes = HEADER + 1024;
         let changed = file[nodes..].iter().rposition(|byte| *byte == 254).unwrap();
         file[nodes + changed] = 255;
@@ -473,15 +501,40 @@ mod tests {
         assert!(error.contains("an entry for IPv4 is more than an offset"), "{error}");
     }
 
-    /// A file that somebody made up: the checksum is right, some words are not.
+    #[test]
+    fn a_page_where_an_ipv6_table_has_only_its_reserved_line_is_refused() {
+        let empty = file_of(&FibWriter::<Ipv6Addr>::default());
+        let error = Fib::<Ipv6Addr>::load(&forged(empty, &[(64, 0)])[..]).unwrap_err().to_string();
+        assert!(error.contains("a node reaches beyond the file"), "{error}");
+    }
+
+    #[test]
+    fn a_sound_chunk_that_is_named_as_a_page_is_refused() {
+        // Read as an entry, the next hop lies far outside.
+        let file = saved_24s(1, 1 << 24);
+        let page = Entry::of_word(word(&file, 0)).at();
+        let chunk = word(&file, 256 + page / 4);
+        let error = Fib::<Ipv4Addr>::load(&forged(file, &[(1, chunk)])[..]).unwrap_err().to_string();
+        assert!(error.contains("a node reaches beyond the file"), "{error}");
+    }
+
+    #[test]
+    fn a_sound_page_that_is_named_as_a_chunk_is_refused() {
+        let file = saved_24s(2, 7);
+        let (first, second) = (word(&file, 0), word(&file, 1));
+        let [first_at, second_at] = [first, second].map(|page| 256 + Entry::of_word(page).at() / 4);
+        // The chunk at 255 times 8 is among the reserved zeros and sound; as a chunk's value, 255 is "beyond".
+        let file = forged(file, &[(first_at + 2, 255), (second_at + 1, first)]);
+        let error = Fib::<Ipv4Addr>::load(&file[..]).unwrap_err().to_string();
+        assert!(error.contains("a chunk's values and bitmaps disagree"), "{error}");
+    }
+
+    /// A file of some table with words changed anywhere.
     fn made_up<A: Address>(changes: &[(usize, u32)]) -> Vec<u8> {
-        let mut file = saved::<A>();
+        let file = saved::<A>();
         let words = (file.len() - HEADER) / 4;
-        for (at, value) in changes {
-            let at = HEADER + at % words * 4;
-            file[at..at + 4].copy_from_slice(&value.to_ne_bytes());
-        }
-        resealed(file)
+        let changes: Vec<(usize, u32)> = changes.iter().map(|(n, value)| (n % words, *value)).collect();
+        forged(file, &changes)
     }
 
     /// Loads it, and if that succeeds, looks up everywhere.
