@@ -85,7 +85,7 @@ impl Control {
     }
 
     /// RFC 8200 section 5: a link that carries IPv6 carries 1280 bytes.
-    fn refuse_small_mtu(&self, port: PortId, own: InterfaceAddress) -> Result<(), ApiError> {
+    pub(crate) fn refuse_small_mtu(&self, port: PortId, own: InterfaceAddress) -> Result<(), ApiError> {
         let PortInfo { name, state, .. } = self.ports.port(port);
         if own.family() == Family::Ipv6 && state.mtu.bytes() < packet::ipv6::MIN_MTU {
             let least = packet::ipv6::MIN_MTU;

@@ -458,7 +458,7 @@ pub enum Target {
 }
 
 /// A neighbour whose MAC address nobody needs to ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Neighbour {
     /// The port it is behind.
     pub port: PortId,

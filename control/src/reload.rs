@@ -9,7 +9,7 @@
 //! does not is taken back, if it is still as the old one said; what the new one says anew is put there. Everything else stays
 //! as it is: what was asked for since, made by itself, learnt from redirects or told by a routing daemon. Where the two want
 //! different things, as a route of the file to where somebody has asked for another, the whole is refused. What both files say
-//! and somebody has taken away comes back (`missing`).
+//! and somebody has taken away comes back, unless somebody has put something else in its place (`missing`).
 //!
 //! **Promised.** Everything that can be refused is asked before the first step, the devices last, so that a configuration that
 //! is refused leaves all as it was. Workers are shown everything at once: a packet sees all of it or none, and one that both
@@ -86,7 +86,7 @@ impl Control {
         for step in steps {
             match step {
                 Step::Address { port, own, is_new: true } if !self.has_address(*port, *own) => {
-                    self.refuse_address(*port, *own, &leaving)?;
+                    self.refuse_new_address(*port, *own, steps, &leaving)?;
                 }
                 Step::Mtu { port, after, .. } => self.refuse_mtu_beside_others(*port, *after, &leaving)?,
                 Step::Neighbour { port, address, before, after: Some(mac) } => {
@@ -108,6 +108,20 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// What is in the way of an address; a port that gets another MTU is large enough, as the file was checked.
+    fn refuse_new_address(
+        &self,
+        port: PortId,
+        own: InterfaceAddress,
+        steps: &[Step],
+        leaving: &Leaving,
+    ) -> Result<(), ApiError> {
+        if !steps.iter().any(|step| matches!(step, Step::Mtu { port: resized, .. } if *resized == port)) {
+            self.refuse_small_mtu(port, own)?;
+        }
+        self.refuse_address(port, own, leaving)
     }
 
     /// Neighbours that somebody has set are not the file's to change, and ports are none.

@@ -1,13 +1,18 @@
 //! What both files say and is not there: somebody has taken it away while ferryd ran, and the file brings it back.
 //!
-//! Only what is *gone* comes back. Where somebody has put something else in its place, another gateway or another station,
-//! that is somebody's own and stays.
+//! Only what is *gone* comes back. Where somebody has put something else in its place, another gateway or another station, an
+//! address where a route was or a route where an address was, that is somebody's own and stays; and so does a port that
+//! somebody has made too small for what is gone. So what is refused when a file says it anew is not missing: the file that
+//! ferryd runs by is in nobody's way, whatever was asked for since.
 //!
-//! **Cost.** One look at the table for each route of the file.
+//! **Cost.** One look at the table for each route of the file, and one at a set for each neighbour.
+
+use std::collections::HashSet;
 
 use control_api::Network;
 
 use super::is_learnt;
+use crate::addresses::Leaving;
 use crate::config::{self, Config, Step, are_same};
 use crate::control::Control;
 use crate::rib::Protocol;
@@ -15,18 +20,22 @@ use crate::rib::Protocol;
 impl Control {
     /// `steps`, and those that bring back what is missing of what both files say.
     pub(super) fn with_missing(&self, steps: Vec<Step>, running: &Config, next: &Config) -> Vec<Step> {
-        let mut all = self.missing_routes(running, next);
+        let leaving = self.leaving(&steps);
+        let addresses = self.missing_addresses(running, next, &steps, &leaving);
+        let mut all = self.missing_routes(running, next, &leaving);
         all.extend(self.missing_neighbours(running, next));
         all.extend(steps);
-        all.extend(self.missing_addresses(running, next));
+        all.extend(addresses);
         all
     }
 
-    fn missing_routes(&self, running: &Config, next: &Config) -> Vec<Step> {
+    fn missing_routes(&self, running: &Config, next: &Config, leaving: &Leaving) -> Vec<Step> {
         let mut steps = Vec::new();
         for ((fib, to), [before, after]) in running.routes_beside(next) {
             if are_same(&before, &after)
                 && let Some(there) = self.still_there(fib, to, &after)
+                && self.refuse_network(to, running).is_ok()
+                && self.refuse_routes(fib, &after, running, leaving).is_ok()
             {
                 steps.push(Step::Routes { fib, to, before: there, after });
             }
@@ -46,8 +55,12 @@ impl Control {
     }
 
     fn missing_neighbours(&self, running: &Config, next: &Config) -> Vec<Step> {
-        let in_both = next.neighbours().iter().filter(|neighbour| running.neighbours().contains(neighbour));
-        let missing = in_both.filter(|said| !self.neighbours.is_permanent((said.address, said.port)));
+        let before: HashSet<_> = running.neighbours().iter().collect();
+        let in_both = next.neighbours().iter().filter(|said| before.contains(said));
+        let missing = in_both.filter(|said| {
+            let place = (said.address, said.port);
+            !self.neighbours.is_permanent(place) && self.refuse_neighbour(place, None, said.mac, running).is_ok()
+        });
         let back = |said: &config::Neighbour| Step::Neighbour {
             port: said.port,
             address: said.address,
@@ -57,14 +70,16 @@ impl Control {
         missing.map(back).collect()
     }
 
-    fn missing_addresses(&self, running: &Config, next: &Config) -> Vec<Step> {
-        let mut steps = Vec::new();
+    fn missing_addresses(&self, running: &Config, next: &Config, steps: &[Step], leaving: &Leaving) -> Vec<Step> {
+        let mut all = Vec::new();
         for (port, _info) in self.ports.iter() {
             let before = &running.port(port).addresses;
             let in_both = next.port(port).addresses.iter().filter(|own| before.contains(own));
-            let missing = in_both.filter(|own| !self.has_address(port, **own));
-            steps.extend(missing.map(|own| Step::Address { port, own: *own, is_new: true }));
+            let missing = in_both.filter(|own| {
+                !self.has_address(port, **own) && self.refuse_new_address(port, **own, steps, leaving).is_ok()
+            });
+            all.extend(missing.map(|own| Step::Address { port, own: *own, is_new: true }));
         }
-        steps
+        all
     }
 }

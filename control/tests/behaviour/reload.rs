@@ -1,5 +1,7 @@
 //! Another configuration while ferry runs: all of it or none, and what others want stays.
 
+mod missing;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
