@@ -119,6 +119,17 @@ fn the_cores_that_are_to_be_kept_free_are_ones_that_are_there() {
 }
 
 #[test]
+fn the_only_core_of_a_machine_is_not_to_be_kept_free() {
+    let machine = Machine::new();
+    machine.file("sys/devices/system/cpu/isolated", "\n");
+    machine.file("sys/devices/system/cpu/present", "0\n");
+    let shown = machine.nic(&[]);
+    assert!(shown.status.success(), "{shown:?}");
+    assert!(said(&shown).contains("the machine"), "{shown:?}");
+    assert!(!said(&shown).contains("isolcpus") && !said(&shown).contains("kept free"), "{shown:?}");
+}
+
+#[test]
 fn a_check_passes_only_when_ferryd_could_start() {
     let machine = Machine::new();
     machine.add_card(FIRST, "enp3s0f0", "7");
