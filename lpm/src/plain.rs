@@ -25,8 +25,6 @@ pub(crate) struct Plain {
     chunks: FxHashMap<u32, Kept>,
     /// By answer.
     pages: FxHashMap<u32, Kept>,
-    /// Whether there are pages that the top may not name.
-    has_new_pages: bool,
 }
 
 /// A block, and the generation it was written in.
@@ -70,9 +68,7 @@ pub(crate) fn page<A: Address>(leaf: Entry, press: &mut Press<'_>) -> Entry {
     }
     let chunk = chunk(leaf, press);
     let (heap, born) = (&mut *press.heap, press.generation);
-    let Plain { pages, has_new_pages, .. } = &mut *press.plain;
-    let page = pages.entry(answer).or_insert_with(|| {
-        *has_new_pages = true;
+    let page = press.plain.pages.entry(answer).or_insert_with(|| {
         let entry = chunk.word().to_ne_bytes();
         let fill =
             |bytes: &mut [u8]| bytes.chunks_exact_mut(entry.len()).for_each(|place| place.copy_from_slice(&entry));
@@ -81,11 +77,11 @@ pub(crate) fn page<A: Address>(leaf: Entry, press: &mut Press<'_>) -> Entry {
     Entry::node(page.block.at(), false, 0)
 }
 
-/// Retires pages that `top` does not name, if there may be any; of a table without routes, everything.
-pub(crate) fn retire_unused(top: &[u32], is_empty: bool, press: &mut Press<'_>) {
-    let Plain { chunks, pages, has_new_pages } = &mut *press.plain;
+/// Retires pages that `top` does not name, if it may have `lost` some; of a table without routes, everything.
+pub(crate) fn retire_unused(top: &[u32], lost: bool, is_empty: bool, press: &mut Press<'_>) {
+    let Plain { chunks, pages } = &mut *press.plain;
     let mut unused = Vec::new();
-    if std::mem::take(has_new_pages) || is_empty {
+    if lost || is_empty {
         let is_unused = |page: &Kept| !top.contains(&Entry::node(page.block.at(), false, 0).word());
         unused.extend(pages.extract_if(|_answer, page| is_unused(page)).map(|(_answer, page)| page));
     }

@@ -61,12 +61,13 @@ impl<A: Address> Rib<A> {
     /// Compiles what changed since the last time. The blocks that are no longer reached go to `press.retired`.
     pub(crate) fn compile(&mut self, press: &mut Press<'_>) {
         let mut paints = press.take_paints();
+        let over_answers = self.root.may_paint_over_answers();
         self.root.compile_table::<A>(0, None, press, &Table::Top(self.top.as_ref()), &mut paints);
         for paint in &paints {
             self.top.as_mut()[paint.from as usize..paint.to as usize].fill(paint.entry.word());
         }
         press.give_paints(paints);
-        plain::retire_unused(self.top.as_ref(), self.len == 0, press);
+        plain::retire_unused(self.top.as_ref(), over_answers, self.len == 0, press);
     }
 
     /// Forgets that anything was compiled, so that all of it will be again. For a new arena: the blocks are not retired.
@@ -185,6 +186,12 @@ impl Node {
             let patched = if whole { None } else { self.patch_chunk::<A>(level, press) };
             patched.unwrap_or_else(|| self.compile_runs::<A>(level, inherited, press))
         }
+    }
+
+    /// Levels 0 and 1: whether compiling may replace answers, and not only what was said for children before. Most
+    /// changes are deep, and do not.
+    fn may_paint_over_answers(&self) -> bool {
+        !self.stale.is_empty() || self.children.as_ref().is_some_and(|children| children.is_any_marked_new())
     }
 
     /// Level 1: a copy of the page with the new entries painted in.
@@ -404,6 +411,12 @@ impl Children {
         if !std::mem::replace(&mut child.is_marked, true) {
             self.marked.push(position);
         }
+    }
+
+    /// Whether a child that changed was never compiled.
+    fn is_any_marked_new(&self) -> bool {
+        let mut marked = self.marked.iter().filter_map(|position| self.positions.binary_search(position).ok());
+        marked.any(|n| !self.children[n].is_known)
     }
 
     /// The children in `span`.

@@ -39,6 +39,19 @@ fn a_default_route_that_moves_from_hop_to_hop_leaves_no_pages_behind() {
 }
 
 #[test]
+fn a_plain_page_goes_with_the_last_position_that_names_it() {
+    let mut writer = FibWriter::default();
+    writer.apply([set("0.0.0.0/0", 1), set("10.0.0.0/9", 2)]);
+    assert_eq!(writer.usage().fib_bytes, 2 * 4096 + 256, "the page of 10, and that of hop 1");
+    writer.apply([Change::Remove("0.0.0.0/0".parse().unwrap())]);
+    assert_eq!(writer.usage().fib_bytes, 4096 + 256, "no shorter route: the page of 10");
+    writer.apply([set("11.0.0.0/8", 1)]);
+    assert_eq!(writer.usage().fib_bytes, 2 * 4096 + 256, "the page of 10, and that of hop 1");
+    writer.apply([set("11.0.0.0/9", 2)]);
+    assert_eq!(writer.usage().fib_bytes, 2 * 4096 + 256, "a longer route: the pages of 10 and 11");
+}
+
+#[test]
 fn next_hops_that_come_and_go_do_not_pile_up() {
     let mut writer = FibWriter::default();
     for hop in (0..1 << 20).step_by(16) {
