@@ -13,8 +13,8 @@ use crate::table::NextHopId;
 /// ```
 ///
 /// `wide` nodes hold entries, the others only answers, each as narrow as the table's next hops allow. `depth` is the
-/// number of layers of a range node, and zero in the others; which kind a node is, is known by its level. Small chunks and
-/// the pages above them are neither wide nor deep: their entry is the offset and nothing else.
+/// number of layers of a range node, and zero in the others; which kind a node is, is known by its level. Of pages and
+/// small chunks nobody asks whether they are wide: they are written without, and their entry is the offset and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 #[doc(hidden)]

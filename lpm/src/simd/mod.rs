@@ -287,7 +287,8 @@ fn whole<const N: usize>(top: &[u32]) -> &[u32; N] {
 pub struct Memory {
     /// The first byte.
     base: *const u8,
-    /// Whether there is more of it than the caches of a core hold.
+    /// Whether there is more of it than [`NEAR`]. Asked by the IPv6 stages of [`avx2`] alone: [`v4`] asks for its lines
+    /// ahead whatever the size, and the gathers of [`avx512`] overlap.
     far: bool,
 }
 
@@ -344,8 +345,9 @@ impl Memory {
     }
 }
 
-/// The largest arena whose lines come soon enough for a burst's reads to overlap by themselves. A full table's is that
-/// large, and for it a prefetch of each line cost more than it gained; with a million host routes on top it gains a fifth.
+/// The largest arena whose lines come soon enough for the reads of an IPv6 burst to overlap by themselves, without a
+/// prefetch for each. A full table stays well below; one with many host routes on top does not. Nothing depends on where
+/// exactly this lies but speed.
 const NEAR: usize = 8 << 20;
 
 // The loads in `avx2` and `avx512` take an address for its bytes in network order; the standard library does not promise that it is

@@ -2,8 +2,9 @@
 //!
 //! The stages are those of [`Fib::lookup`](crate::Fib::lookup): top, page, chunk, ranges. Each is one short loop over the
 //! registers, so that the cache misses of a stage overlap. Lanes that have their answer sit out the later stages, behind a
-//! mask; a stage that no lane needs is skipped. The top of an IPv4 table, and the part of an IPv6 one where today's global
-//! addresses are, 2000::/3, fits four registers: finding the page then takes no memory access at all.
+//! mask; a stage that no lane needs is skipped. The part of an IPv6 top where today's global addresses are, 2000::/3, fits
+//! four registers: finding their pages takes no memory access at all. The top of an IPv4 table is four times as large, and
+//! gathered from like the pages.
 //!
 //! A masked-off lane reads nothing, whatever its index is. For the others, that every index is in bounds is the promise
 //! that `chunk`, `range` and `rib` write down in a table's nodes, and that `file` checks before it lets one in.
