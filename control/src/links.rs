@@ -128,15 +128,20 @@ impl Control {
     /// From now on a port carries packets of this length, as its device does.
     pub(crate) fn set_port_mtu(&mut self, port: PortId, mtu: Mtu) {
         self.ports.set_mtu(port, mtu);
+        self.set_tap_mtu(port, mtu);
+        self.routes.set_port_mtu(port, mtu);
+        let link = self.link(port);
+        self.routes.events.link(port, link, mtu.bytes());
+    }
+
+    /// The kernel's interface of a port, if it has one, carries packets of this length.
+    pub(crate) fn set_tap_mtu(&mut self, port: PortId, mtu: Mtu) {
         if self.ports.port(port).state.tap
             && let Err(reason) = self.taps.set_mtu(port, mtu)
         {
             let name = &self.ports.port(port).name;
             tracing::warn!("port {name}: its interface of the kernel does not take an MTU of {mtu}: {reason}");
         }
-        self.routes.set_port_mtu(port, mtu);
-        let link = self.link(port);
-        self.routes.events.link(port, link, mtu.bytes());
     }
 
     fn refuse_mtu(&self, port: PortId, mtu: Mtu) -> Result<(), ApiError> {

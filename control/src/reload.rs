@@ -257,7 +257,11 @@ impl Control {
     }
 
     /// What devices and the kernel may refuse; whatever they have taken until one of them does, they take back.
+    ///
+    /// MTUs come first: the kernel gives no IPv6 address to an interface that is too small for IPv6.
     fn ask_devices(&mut self, steps: &[Step]) -> Result<(), ApiError> {
+        let (mut steps, others): (Vec<_>, Vec<_>) = steps.iter().partition(|step| matches!(step, Step::Mtu { .. }));
+        steps.extend(others);
         for (place, step) in steps.iter().enumerate() {
             let Err(refused) = self.ask_device(step, false) else { continue };
             for taken in steps[..place].iter().rev() {
@@ -272,13 +276,20 @@ impl Control {
 
     fn ask_device(&mut self, step: &Step, back: bool) -> Result<(), ApiError> {
         match *step {
-            Step::Mtu { port, before, after } => {
-                let mtu = if back { before } else { after };
+            Step::Mtu { port, after, .. } => {
+                // What the file said may be another than what somebody has set since.
+                let running = self.ports.port(port).state.mtu;
+                let mtu = if back { running } else { after };
                 self.hardware.set_mtu(port, mtu).map_err(|reason| {
                     let name = &self.ports.port(port).name;
                     ApiError::new(ErrorKind::RestartNeeded, format!("port `{name}` keeps its MTU: {reason}"))
                         .with_hint("start ferryd anew for that")
-                })
+                })?;
+                // One that is to carry less does so when the addresses that ask for more are gone.
+                if after > running {
+                    self.set_tap_mtu(port, mtu);
+                }
+                Ok(())
             }
             Step::Address { port, own, is_new } if self.has_address(port, own) != is_new => {
                 self.tell_kernel(port, own, is_new != back)

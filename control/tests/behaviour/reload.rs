@@ -1,5 +1,6 @@
 //! Another configuration while ferry runs: all of it or none, and what others want stays.
 
+mod interfaces;
 mod missing;
 
 use std::net::IpAddr;
