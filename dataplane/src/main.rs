@@ -85,8 +85,13 @@ fn check(path: &Path) -> Result<(), StartError> {
     for remark in valid.remarks() {
         let _unheard = writeln!(io::stderr(), "warning: {remark}");
     }
-    match writeln!(io::stdout(), "{}: valid", path.display()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(StartError::Answer(error)),
+    answer(format!("{}: valid\n", path.display()).as_bytes()).map_err(StartError::Answer)
+}
+
+/// Prints what was asked for; a reader that has seen enough is no failure.
+fn answer(text: &[u8]) -> io::Result<()> {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -139,29 +139,20 @@ impl Kernel for Taps {
 
     fn set_address(&mut self, port: PortId, own: InterfaceAddress, is_there: bool) -> Result<(), String> {
         let change = |device: &SyncDevice| if is_there { add(device, own) } else { remove(device, own) };
-        self.set(port, &own.to_string(), change)
+        self.set(port, change)
     }
 
     fn set_mtu(&mut self, port: PortId, mtu: Mtu) -> Result<(), String> {
-        self.set(port, "the port's MTU", |device| device.set_mtu(mtu.bytes()))
+        self.set(port, |device| device.set_mtu(mtu.bytes()))
     }
 }
 
 impl Taps {
     /// Changes the interface of a port, in its namespace, if it has one.
-    fn set(
-        &self,
-        port: PortId,
-        what: &str,
-        change: impl FnOnce(&SyncDevice) -> io::Result<()> + Send,
-    ) -> Result<(), String> {
+    fn set(&self, port: PortId, change: impl FnOnce(&SyncDevice) -> io::Result<()> + Send) -> Result<(), String> {
         let Some(Some(Interface { tap, device, .. })) = self.interfaces.get(port.index()) else { return Ok(()) };
-        let set =
-            || change(device).map_err(|error| TapError::Set { name: tap.ifname.clone(), what: what.to_owned(), error });
-        inside(tap.netns.as_deref(), set).map_err(|error| match error {
-            TapError::Set { error, .. } => error.to_string(),
-            other => other.to_string(),
-        })
+        let changed = inside(tap.netns.as_deref(), || Ok(change(device))).map_err(|error| error.to_string())?;
+        changed.map_err(|error| error.to_string())
     }
 }
 
