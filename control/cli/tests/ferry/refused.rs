@@ -43,6 +43,18 @@ fn where_no_ferryd_runs_it_says_so_and_what_to_do() {
 }
 
 #[test]
+fn the_version_of_who_asks_is_said_where_no_ferryd_runs_and_the_command_fails_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("ferry.sock");
+    let said = Said::of(ferry("version").arg("--socket").arg(&socket));
+    let version = format!("ferry {}, protocol {}\n", env!("CARGO_PKG_VERSION"), wire::VERSION);
+    assert_eq!((said.stdout, said.exit_code), (version, 10));
+    assert!(said.stderr.starts_with("ferry: no ferryd is running"), "{}", said.stderr);
+    let said = Said::of(ferry("version -j").arg("--socket").arg(&socket));
+    assert!(said.stdout.starts_with(r#"{"error":{"kind":"not_running""#) && said.exit_code == 10, "{said:?}");
+}
+
+#[test]
 fn an_answer_that_is_none_is_reported() {
     for (line, message) in [
         ("", "hung up before it answered"),
