@@ -19,7 +19,6 @@
 //! port = "left"                   # the port it stands for
 //! ```
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -42,7 +41,7 @@ pub(super) struct FpmDraft {
 
 pub(super) fn read_fpm(fpm: &mut Section<'_, '_>) -> FpmDraft {
     let defaults = Settings::default();
-    let listen = fpm.optional("listen", value::parsed::<SocketAddr>).map(Spanned::into_inner);
+    let listen = fpm.optional("listen", value::socket_address).map(Spanned::into_inner);
     let netns = fpm.optional("netns", tap::netns).map(Spanned::into_inner);
     let mut seconds = |key| fpm.optional(key, period).map(Spanned::into_inner);
     let (quiet, sweep, hold) = (seconds("quiet_seconds"), seconds("sweep_seconds"), seconds("hold_seconds"));
@@ -199,11 +198,13 @@ mod tests {
         assert_eq!(
             mistakes("[fpm]\nlisten = \"2620\"\nquiet_seconds = 0\nhold = 1\n"),
             [
-                "5:10 invalid socket address syntax",
+                "5:10 `2620` is not an address with a port",
                 "6:17 expected a number of seconds from 1 to 31536000, found 0",
                 "7:1 `[fpm]` has no key `hold`",
             ]
         );
+        let without_port = Config::parse("ferry.toml", &format!("{PORT}[fpm]\nlisten = \"127.0.0.1\"\n")).unwrap_err();
+        assert!(without_port.report(false).contains("write it like \"127.0.0.1:2620\" or \"[::1]:2620\""));
         assert_eq!(mistakes("[fpm]\nsnapshot = \"fpm\"\n"), ["5:12 `fpm` is not the absolute path of a file"]);
         let twice = "[[fpm.table]]\ntable = 10\nfib = 1\n[[fpm.table]]\ntable = 10\nfib = 2\n";
         assert_eq!(mistakes(twice), ["8:9 the table 10 is there a second time"]);

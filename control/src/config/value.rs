@@ -1,7 +1,7 @@
 //! What each value must be by itself: a function for each kind, from what stands in the file to the type it means.
 
 use std::fmt::Display;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -66,6 +66,15 @@ pub(super) fn parsed_address(value: &Value<'_>) -> Result<IpAddr, Mistake> {
             }
             Some(_) | None => mistake.help("write it like \"192.0.2.2\" or \"2001:db8::2\""),
         }
+    })
+}
+
+/// Where to listen.
+pub(super) fn socket_address(value: &Value<'_>) -> Result<SocketAddr, Mistake> {
+    let given = text(value)?;
+    given.parse().map_err(|_no_address| {
+        let message = format!("`{given}` is not an address with a port");
+        Mistake::new(value.span(), message, "here").help("write it like \"127.0.0.1:2620\" or \"[::1]:2620\"")
     })
 }
 
