@@ -49,7 +49,7 @@ pub(super) fn burst<const WIDTH: u32>(
     }
     if !rest.is_empty() {
         start(top, memory, rest, &mut entries[..rest.len()]);
-        finish::<WIDTH>(memory, rest, &entries, rest_answers);
+        finish::<WIDTH>(memory, rest, &entries[..rest.len()], rest_answers);
     }
 }
 
@@ -76,15 +76,26 @@ pub(super) fn finish<const WIDTH: u32>(
     entries: &[u32],
     answers: &mut [Option<NextHopId>],
 ) {
-    let mut most = 0;
-    for ((answer, address), chunk) in answers.iter_mut().zip(addresses).zip(entries) {
+    // "Beyond" is the largest value there is. To look for it among the answers afterwards takes fewer instructions, but has
+    // to wait until they are all written, behind whatever else the caller has written. And one maximum of all would wait for
+    // itself: it takes two instructions, one after the other, to make it.
+    let mut most = [0; 4];
+    let (fours, rest) = answers.as_chunks_mut::<4>();
+    let (addresses_of_fours, addresses_of_rest) = addresses.as_chunks::<4>();
+    let (chunks_of_fours, chunks_of_rest) = entries.as_chunks::<4>();
+    for ((answers, addresses), chunks) in fours.iter_mut().zip(addresses_of_fours).zip(chunks_of_fours) {
+        for n in 0..4 {
+            let word = value::<WIDTH>(memory, chunks[n], addresses[n]);
+            most[n] = most[n].max(word);
+            answers[n] = NextHopId::of_word(word);
+        }
+    }
+    for ((answer, address), chunk) in rest.iter_mut().zip(addresses_of_rest).zip(chunks_of_rest) {
         let word = value::<WIDTH>(memory, *chunk, *address);
-        // "Beyond" is the largest value there is. To look for it among the answers afterwards takes fewer instructions, but
-        // has to wait until they are all written, behind whatever else the caller has written.
-        most = most.max(word);
+        most[0] = most[0].max(word);
         *answer = NextHopId::of_word(word);
     }
-    if most == width::<WIDTH>().beyond() {
+    if most.contains(&width::<WIDTH>().beyond()) {
         finish_beyond::<WIDTH>(memory, addresses, entries, answers);
     }
 }
