@@ -18,11 +18,13 @@
 //! | [`mlrsearch`] | the highest loads that lose no more than allowed |
 //! | [`blame`] | whether what was lost is the device's, or the machine's that took somebody's core |
 //! | [`difference`] | whether something loses packets where the machine does so all the time |
+//! | [`figures`] | what has to be met, and whether it is |
 //! | [`recovery`] | how long a device loses packets after too many |
 //! | [`host`] | a host that looks for its router and answers who looks for it |
 
 pub mod blame;
 pub mod difference;
+pub mod figures;
 pub mod flows;
 pub mod host;
 pub mod isolation;

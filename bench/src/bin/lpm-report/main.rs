@@ -23,7 +23,8 @@ use lpm::{Address, Change, Fib, FibWriter, Prefix, RouteTable};
 
 use crate::engines::{Engine, Ours};
 use crate::measure::{Gate, in_turns};
-use crate::report::{Figure, Lookups, Report, Table};
+use crate::report::{Lookups, Report, Table};
+use bench::figures::{Figure, Figures};
 use bench::noise::Keys;
 use bench::noise::{KEYS, Noise, Workload};
 use bench::peers::{Dpdk, Kind};
@@ -207,7 +208,7 @@ fn measure_all(args: &Args, routes: &Routes, dpdk: Dpdk) -> Result<Report, Strin
         publishing,
         reader,
         updates_per_second,
-        figures: Vec::new(),
+        figures: Figures::default(),
     };
     report.figures = figures(&report);
     Ok(report)
@@ -389,7 +390,7 @@ fn measure_v6(
 }
 
 /// What has to be met, and by how much it is.
-fn figures(report: &Report) -> Vec<Figure> {
+fn figures(report: &Report) -> Figures {
     let ratio = |family, workload: Workload, peer, burst| {
         report.millions(family, workload.name(), OURS, burst) / report.millions(family, workload.name(), peer, burst)
     };
@@ -426,7 +427,7 @@ fn figures(report: &Report) -> Vec<Figure> {
     ];
     let at_least = at_least.map(|(what, measured, must, goal)| Figure::at_least(what, measured, must, goal));
     let at_most = at_most.map(|(what, measured, must, goal)| Figure::at_most(what, measured, must, goal));
-    at_least.into_iter().chain(at_most).collect()
+    Figures::measured(at_least.into_iter().chain(at_most))
 }
 
 fn mebibytes(bytes: usize) -> f64 {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use bench::figures::Figures;
 use serde::Serialize;
 
 use crate::updates::{Publishing, Reader};
@@ -21,7 +22,7 @@ pub(crate) struct Report {
     pub(crate) publishing: Publishing,
     pub(crate) reader: Reader,
     pub(crate) updates_per_second: Vec<(&'static str, f64)>,
-    pub(crate) figures: Vec<Figure>,
+    pub(crate) figures: Figures,
 }
 
 /// What it took to build a table.
@@ -46,33 +47,6 @@ pub(crate) struct Lookups {
     pub(crate) millions: f64,
     /// Samples taken while the machine was quiet.
     pub(crate) quiet_samples: usize,
-}
-
-/// One figure that has to be met.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Figure {
-    pub(crate) what: String,
-    pub(crate) measured: f64,
-    pub(crate) must: f64,
-    pub(crate) goal: f64,
-    /// Whether less is better.
-    pub(crate) at_most: bool,
-    pub(crate) met: bool,
-    pub(crate) goal_met: bool,
-}
-
-impl Figure {
-    /// A figure of which more is better.
-    pub(crate) fn at_least(what: impl Into<String>, measured: f64, must: f64, goal: f64) -> Self {
-        let (met, goal_met) = (measured >= must, measured >= goal);
-        Self { what: what.into(), measured, must, goal, at_most: false, met, goal_met }
-    }
-
-    /// A figure of which less is better.
-    pub(crate) fn at_most(what: impl Into<String>, measured: f64, must: f64, goal: f64) -> Self {
-        let (met, goal_met) = (measured <= must, measured <= goal);
-        Self { what: what.into(), measured, must, goal, at_most: true, met, goal_met }
-    }
 }
 
 impl Report {
@@ -147,18 +121,7 @@ impl Report {
         for (engine, rate) in &self.updates_per_second {
             writeln!(text, "  {engine:<44}{rate:>12.0}")?;
         }
-        writeln!(text, "\n{:<62}{:>12}{:>10}{:>10}", "", "measured", "must", "goal")?;
-        for figure in &self.figures {
-            let Figure { what, measured, must, goal, at_most, met, goal_met } = figure;
-            let sign = if *at_most { "<=" } else { ">=" };
-            let verdict = match (met, goal_met) {
-                (_, true) => "goal",
-                (true, false) => "met",
-                (false, false) => "MISSED",
-            };
-            writeln!(text, "{what:<62}{measured:>12.2}{:>10}{:>10}  {verdict}", format!("{sign} {must}"), goal)?;
-        }
-        Ok(())
+        write!(text, "\n{}", self.figures)
     }
 
     /// Writes one picture per family and workload into `directory`.
