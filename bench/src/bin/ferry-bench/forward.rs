@@ -6,6 +6,7 @@
 //! because the machine has phases; ports' contestants are several fresh instances, because each has luck of its own.
 
 pub(crate) mod beside;
+mod figures;
 pub(crate) mod matrix;
 mod memory;
 mod show;
@@ -14,6 +15,7 @@ pub(crate) mod traffic;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use bench::figures::Figures;
 use bench::peers::{Dpdk, Kind, Table};
 use bench::routes::Routes;
 use clap::{Args, ValueEnum};
@@ -32,15 +34,15 @@ use self::traffic::STATION;
 pub(crate) struct Options {
     /// What to measure of all that can be, by words with commas between them, such as `memory,full,ipv4`: sources
     /// memory, null, pcap; tables one-route, full; families ipv4, ipv6, mixed; flows 1, zipf, 10k, 100k, 1m; sizes 64, imix,
-    /// 1518. Each kind of word leaves the others as they are; `--only ""` is all of it, and without this there is a quick
-    /// choice.
+    /// 1518. Each kind of word leaves the others as they are; `--only ""` is all of it, which takes hours. Without this:
+    /// what has to be met, in four minutes.
     #[arg(long)]
     only: Option<String>,
     /// The full table: prefixes, one a line, gzipped or not. Without it, one is made up.
     #[arg(long)]
     routes: Option<PathBuf>,
-    /// What looks up, over ports in memory.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [EngineName::Ferry])]
+    /// What looks up, over ports in memory; ferry if it is not given, and without `--only` rte-fib as well.
+    #[arg(long, value_enum, value_delimiter = ',')]
     engines: Vec<EngineName>,
     /// Samples of a million packets for each engine, over ports in memory.
     #[arg(long, default_value_t = 9)]
@@ -91,8 +93,12 @@ struct Report {
     hertz: f64,
     /// Whether testpmd and ferry had large pages.
     large_pages: bool,
+    /// Whether DPDK's tables could look up with AVX-512.
+    avx512: bool,
     memory: Vec<InMemory>,
     ports: Vec<Beside>,
+    /// What has to be met of that.
+    figures: Figures,
 }
 
 /// A worker over ports in memory.
@@ -110,7 +116,7 @@ struct InMemory {
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let cells = match &options.only {
         Some(only) => matrix::chosen(only)?,
-        None => matrix::quick(),
+        None => figures::cells(),
     };
     let routes = match &options.routes {
         Some(path) => Routes::read(path, traffic::HOPS)?,
@@ -119,8 +125,12 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let bar = ProgressBar::new(cells.len() as u64);
     let style = ProgressStyle::with_template("{msg:34} [{bar:30}] {pos}/{len}, {eta} left");
     bar.set_style(style.unwrap_or_else(|_wrong| ProgressStyle::default_bar()));
-    let mut report =
-        Report { hertz: beside::hertz(), large_pages: beside::large_pages_are_free(), ..Report::default() };
+    let mut report = Report {
+        hertz: beside::hertz(),
+        large_pages: beside::large_pages_are_free(),
+        avx512: is_x86_feature_detected!("avx512f"),
+        ..Report::default()
+    };
     // The processes of the ports first: the tables of DPDK's that are measured in memory leave no large pages for them.
     for cell in cells.iter().filter(|cell| cell.source != Source::Memory) {
         bar.set_message(cell.to_string());
@@ -138,6 +148,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         }
     }
     bar.finish_and_clear();
+    report.figures = figures::figures(&report);
     if let Some(folder) = &options.plot {
         show::plot(folder, &report)?;
     }
@@ -149,13 +160,23 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
+impl Options {
+    fn engines(&self) -> Vec<EngineName> {
+        match (self.engines.as_slice(), &self.only) {
+            ([], Some(_)) => vec![EngineName::Ferry],
+            ([], None) => vec![EngineName::Ferry, EngineName::RteFib],
+            (named, _) => named.to_vec(),
+        }
+    }
+}
+
 /// The engines asked for, each with both tables it needs.
 type Engines = Vec<(EngineName, matrix::Routes, Engine)>;
 
 fn peers(options: &Options, cells: &[Cell], routes: &Routes) -> Result<Engines, String> {
     let mut engines: Engines = Vec::new();
     let mut started = None;
-    for name in &options.engines {
+    for name in &options.engines() {
         for which in matrix::Routes::ALL.iter().copied().filter(|which| cells.iter().any(|cell| cell.routes == *which))
         {
             let engine = match name {

@@ -148,18 +148,6 @@ pub(crate) fn chosen(only: &str) -> Result<Vec<Cell>, String> {
     if cells.is_empty() { Err(format!("nothing of `{only}` can be measured")) } else { Ok(cells) }
 }
 
-/// What a first look wants, in some minutes.
-pub(crate) fn quick() -> Vec<Cell> {
-    let of = |source, family| {
-        [(Routes::One, Flows::One), (Routes::Full, Flows::Zipf), (Routes::Full, Flows::Million)]
-            .map(|(routes, flows)| Cell { source, routes, family, flows, size: Size::Least })
-    };
-    let sources = [Source::Memory, Source::Pcap].into_iter();
-    sources
-        .flat_map(|source| [Family::Ipv4, Family::Ipv6].into_iter().flat_map(move |family| of(source, family)))
-        .collect()
-}
-
 fn known_words() -> Vec<&'static str> {
     let mut words = Vec::new();
     words.extend(Source::ALL.iter().map(|value| value.word()));
@@ -189,11 +177,5 @@ mod tests {
     fn a_word_that_names_nothing_is_refused_with_those_that_do() {
         let refusal = chosen("memory,ipv5").unwrap_err();
         assert!(refusal.contains("`ipv5`") && refusal.contains("ipv6") && refusal.contains("zipf"), "{refusal}");
-    }
-
-    #[test]
-    fn the_quick_choice_is_part_of_the_whole() {
-        let whole = chosen("").unwrap();
-        assert!(quick().iter().all(|cell| whole.contains(cell)));
     }
 }

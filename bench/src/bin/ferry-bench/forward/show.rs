@@ -4,9 +4,9 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::{InMemory, Report};
+use super::{EngineName, InMemory, Report, figures};
 
-/// Prints a table for ports in memory, and one for those of DPDK.
+/// Prints a table for ports in memory, one for those of DPDK, and one of what has to be met.
 pub(crate) fn tables(report: &Report) {
     println!("cycles of a time stamp counter of {:.2} GHz, medians", report.hertz / 1e9);
     if !report.memory.is_empty() {
@@ -57,6 +57,14 @@ pub(crate) fn tables(report: &Report) {
             format!("{:.2}-{:.2}", beside.ratio_low, beside.ratio_high),
             beside.ratio_io,
         );
+    }
+    print!("\n{}", report.figures);
+    if report.memory.iter().any(|measured| measured.engine != EngineName::Ferry) && !report.avx512 {
+        println!("without AVX-512, which this machine lacks, DPDK's tables look up by their default way");
+    }
+    let of_all = figures::figures_in_all();
+    if report.figures.len() < of_all {
+        println!("{} of {of_all} figures; without --only and --engines all are measured", report.figures.len());
     }
 }
 
