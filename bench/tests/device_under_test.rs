@@ -32,10 +32,10 @@ fn json(output: &Output) -> Value {
 
 #[test]
 fn rfc_177_recovery_from_overload_is_measured_and_told() {
-    let arguments = "rfc2544 --most 2000 --scale 0.05 --again 0 --overload 0.5 --only recovery --json";
+    let arguments = "rfc2544 --dut ferry --clear-core=false --most 2000 --scale 0.05 --again 0 --overload 0.5 --only recovery --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let Some(output) = ferry_bench("recovery", &arguments) else { return };
-    let figures = &json(&output)[0];
+    let figures = &json(&output)["findings"][0];
     let recovery = &figures["recovery"];
     let ndr = figures["ndr"]["lower"].as_f64().expect("a rate without loss");
     let close = |value: &Value, part: f64| (value.as_f64().unwrap() / ndr - part).abs() < 1e-9;
@@ -45,7 +45,7 @@ fn rfc_177_recovery_from_overload_is_measured_and_told() {
 
 #[test]
 fn routes_change_while_a_load_goes_on() {
-    let arguments = "churn --ndr 2000 --updates 500 --reloads 10 --routes 100 --seconds 1 --rounds 1 --again 0 --json";
+    let arguments = "churn --clear-core=false --ndr 2000 --updates 500 --reloads 10 --routes 100 --seconds 1 --rounds 1 --again 0 --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let Some(output) = ferry_bench("churn", &arguments) else { return };
     let figures = json(&output);
@@ -63,10 +63,10 @@ fn routes_change_while_a_load_goes_on() {
 
 #[test]
 fn a_device_that_is_killed_under_a_load_and_started_again_forwards_again() {
-    let arguments = "rfc2544 --most 2000 --scale 0.05 --again 0 --only reset --ends generator-vhost --reset 10 --json";
+    let arguments = "rfc2544 --dut ferry --clear-core=false --most 2000 --scale 0.05 --again 0 --only reset --ends generator-vhost --reset 10 --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let Some(output) = ferry_bench("reset", &arguments) else { return };
-    let reset = &json(&output)[0]["reset"];
+    let reset = &json(&output)["findings"][0]["reset"];
     assert_eq!(reset["recovered"], true, "{reset:#}");
     assert!(reset["milliseconds"].as_f64().unwrap() > 0.0, "{reset:#}");
 }

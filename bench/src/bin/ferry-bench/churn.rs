@@ -28,7 +28,7 @@ use dpdk::{Eal, EalConfig};
 use serde::Serialize;
 
 use self::clients::{Churn, Clients, Done};
-use crate::cores::{self, Cleared};
+use crate::cores::{self, Clearing};
 use crate::dut::{Away, Dut, Ends, Kind};
 use crate::generate::{number, seconds};
 use crate::generator::{Generator, Load, Setup};
@@ -81,9 +81,8 @@ pub(crate) struct Options {
     /// The core that the worker has.
     #[arg(long, default_value_t = 0)]
     dut_core: usize,
-    /// Keeps everybody who may run elsewhere off that core meanwhile: what others do there the worker loses packets for.
-    #[arg(long)]
-    clear_core: bool,
+    #[command(flatten)]
+    clearing: Clearing,
     /// How often a slice is made again that lost packets while somebody had the worker's core.
     #[arg(long, value_name = "TIMES", default_value_t = 4)]
     again: u32,
@@ -150,7 +149,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     generator.open(&traffic, dut.routers(), false, Duration::from_secs(20))?;
     let clients = Clients::new(&dut)?;
     clients.fill(options.routes)?;
-    let _cleared = options.clear_core.then(|| Cleared::of(options.dut_core)).transpose()?;
+    let _cleared = options.clearing.of(options.dut_core, true)?;
     let mut bench = Bench { options, dut, generator, clients };
     bench.dut.pause();
     let ndr = match options.ndr {
@@ -227,8 +226,16 @@ impl Bench<'_> {
         })
     }
 
-    /// A short search, in trials of a quarter of a second.
+    /// A short search, in trials of a quarter of a second. The clients are idle, so the generator may go first: what it is kept
+    /// from offering would count as not carried.
     fn lossless(&mut self) -> Result<f64, String> {
+        self.generator.go_first(true);
+        let found = self.search();
+        self.generator.go_first(false);
+        found
+    }
+
+    fn search(&mut self) -> Result<f64, String> {
         let Self { options, generator, dut, .. } = self;
         let most = Load::steady(100e6, Duration::from_millis(500), false);
         let most = dut.running(|_dut| generator.run(&most, &Progress::hidden()))?.offered_a_second();
@@ -238,7 +245,8 @@ impl Bench<'_> {
             let mut again = options.again;
             let outcome = loop {
                 let outcome = dut.running(|_dut| generator.run(&Load::steady(load, time, false), &progress))?;
-                if again == 0 || !is_of_the_machine(load, &outcome, dut.away()) {
+                let is_believed = !outcome.was_kept_from_offering() && !is_of_the_machine(load, &outcome, dut.away());
+                if again == 0 || is_believed {
                     break outcome;
                 }
                 again -= 1;

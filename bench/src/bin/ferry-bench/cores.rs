@@ -59,6 +59,31 @@ impl Cleared {
     }
 }
 
+/// Whether a core is cleared, as an option of what measures there.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Clearing {
+    /// Keeps everybody who may run elsewhere off the worker's core meanwhile: what others do there the worker loses packets
+    /// for. By default it is so if this program starts the worker, and is root; it is undone whatever way the program ends.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    clear_core: Option<bool>,
+}
+
+impl Clearing {
+    /// Clears `core` if it is to be, `by_default` where nothing is said. Only who has asked for it is refused without.
+    pub(crate) fn of(self, core: usize, by_default: bool) -> Result<Option<Cleared>, String> {
+        if !self.clear_core.unwrap_or(by_default) {
+            return Ok(None);
+        }
+        match Cleared::of(core) {
+            Err(error) if self.clear_core.is_none() => {
+                eprintln!("note: {error}; others may take it");
+                Ok(None)
+            }
+            cleared => cleared.map(Some),
+        }
+    }
+}
+
 impl Drop for Cleared {
     fn drop(&mut self) {
         drop(self.0.stdin.take());

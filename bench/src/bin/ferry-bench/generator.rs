@@ -128,6 +128,11 @@ impl Generator {
         Self::start(eal, &devices, STATIONS, setup)
     }
 
+    /// Lets its thread go before others on its core from now on, or not.
+    pub(crate) fn go_first(&mut self, goes_first: bool) {
+        self.goes_first = goes_first;
+    }
+
     /// How many cycles of its clock a second has.
     pub(crate) fn hertz(&self) -> u64 {
         self.eal.cycles_per_second()

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bench::sequence::Counts;
 use serde::{Serialize, Serializer};
 
+use crate::forward::beside::quantile;
+
 /// Times in cycles; 3 digits of each count.
 pub(crate) type Histogram = hdrhistogram::Histogram<u64>;
 
@@ -126,6 +128,12 @@ impl Outcome {
     /// Whether so much was not offered that the load was another than the one asked for.
     pub(crate) fn falls_short(&self) -> bool {
         self.shortfall() > LARGEST_SHORTFALL
+    }
+
+    /// Whether that is since others had the generator's core, and not since it is too slow.
+    pub(crate) fn was_kept_from_offering(&self) -> bool {
+        let not_offered = self.time.mul_f64(self.shortfall());
+        self.falls_short() && self.lapses.total >= not_offered / 2
     }
 
     /// Packets a second that came out.
@@ -259,6 +267,22 @@ pub(crate) struct Times {
     pub(crate) max_us: f64,
 }
 
+impl Times {
+    /// Of each percentile the middle one.
+    pub(crate) fn middle(of: &[Self]) -> Self {
+        let middle = |part: fn(&Self) -> f64| quantile(of.iter().map(part).collect(), 0.5);
+        Self {
+            samples: of.iter().map(|times| times.samples).sum(),
+            min_us: middle(|times| times.min_us),
+            p50_us: middle(|times| times.p50_us),
+            p90_us: middle(|times| times.p90_us),
+            p99_us: middle(|times| times.p99_us),
+            p999_us: middle(|times| times.p999_us),
+            max_us: middle(|times| times.max_us),
+        }
+    }
+}
+
 /// So many cycles of a clock.
 #[expect(clippy::cast_precision_loss, reason = "cycles of a trial are far below 2^52")]
 pub(crate) fn duration(cycles: u64, hertz: u64) -> Duration {
@@ -273,6 +297,21 @@ fn share(part: u64, whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_round_with_a_stall_does_not_move_the_middle() {
+        let times = |micros: f64| Times {
+            samples: 10,
+            min_us: micros,
+            p50_us: micros,
+            p90_us: micros,
+            p99_us: 2.0 * micros,
+            p999_us: micros,
+            max_us: micros,
+        };
+        let middle = Times::middle(&[times(3.0), times(1000.0), times(1.0)]);
+        assert_eq!((middle.samples, middle.p50_us, middle.p99_us), (30, 3.0, 6.0));
+    }
 
     #[test]
     fn the_exported_distribution_counts_every_sample_and_ends_at_the_whole() {

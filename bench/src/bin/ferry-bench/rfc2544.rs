@@ -4,6 +4,7 @@
 //! CSIT does it. Where several devices under test are named, their trials take turns while the others are stopped: whatever
 //! phase the machine is in, all see it, and ratios carry where absolute figures do not.
 
+mod figures;
 mod measure;
 mod report;
 mod target;
@@ -15,7 +16,7 @@ use dpdk::{Device, Eal, EalConfig};
 
 pub(crate) use self::measure::loss_ratio;
 use self::target::{Machine, Target};
-use crate::cores::{self, Cleared};
+use crate::cores::{self, Clearing};
 use crate::dut::{Dut, Ends, Kind};
 use crate::generate::{number, seconds};
 use crate::generator::{Generator, Setup};
@@ -25,8 +26,8 @@ use crate::traffic::{self, Traffic};
 /// Options of `ferry-bench rfc2544`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// What is measured, each started for it and linked over vhost.
-    #[arg(long = "dut", value_enum, default_value = "ferry", conflicts_with = "ports", num_args = 1)]
+    /// What is measured, each started for it and linked over vhost; by turns, if there are several.
+    #[arg(long = "dut", value_enum, default_values_t = [Kind::Ferry, Kind::Testpmd], conflicts_with = "ports", num_args = 1)]
     duts: Vec<Kind>,
     /// Two ports that something else connects, instead: DPDK devices, such as `0000:03:00.0`.
     #[arg(long = "port", value_name = "DEVICE", num_args = 1)]
@@ -37,10 +38,11 @@ pub(crate) struct Options {
     #[command(flatten)]
     traffic: traffic::Options,
     /// Which measurements.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "throughput,latency,loss,back-to-back,recovery")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "throughput,latency,loss,back-to-back")]
     only: Vec<Measurement>,
-    /// Multiplies how long trials are: 1 is a second each and 21 for a load to be believed, ten for latencies.
-    #[arg(long, default_value = "1", value_parser = number)]
+    /// Multiplies how long trials are: 1, as for FD.io's CSIT, is a second each and 21 for a load to be believed, ten for
+    /// latencies.
+    #[arg(long, default_value = "0.1", value_parser = number)]
     scale: f64,
     /// How far apart the bounds of a rate may be when it is found, in percent of the upper one.
     #[arg(long, default_value = "0.5", value_parser = number)]
@@ -62,9 +64,8 @@ pub(crate) struct Options {
     /// Whose ends of the links are vhost; the others are virtio_user.
     #[arg(long, value_enum, default_value_t = Ends::DeviceVhost)]
     ends: Ends,
-    /// Keeps everybody who may run elsewhere off that core meanwhile: what others do there the device loses packets for.
-    #[arg(long)]
-    clear_core: bool,
+    #[command(flatten)]
+    clearing: Clearing,
     /// How often a trial is made again that lost packets while the machine kept somebody from a core.
     #[arg(long, value_name = "TIMES", default_value_t = 4)]
     again: u32,
@@ -106,22 +107,22 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         );
     }
     let mut targets = targets(options)?;
-    let (mut cleared, mut figures) = (None, Vec::new());
+    let (mut cleared, mut findings) = (None, Vec::new());
     for size in &options.sizes {
         let traffic = Traffic::new(&options.traffic, size)?;
         for target in &mut targets {
             target.open(&traffic, options)?;
         }
         // Not before packets come through: who still starts has yet to take the core.
-        if options.clear_core && cleared.is_none() {
-            cleared = Some(Cleared::of(options.dut_core)?);
+        if cleared.is_none() {
+            cleared = Some(options.clearing.of(options.dut_core, options.ports.is_empty())?);
         }
-        figures.extend(measure::measure(&mut targets, size, &traffic, options)?);
+        findings.extend(measure::measure(&mut targets, size, &traffic, options)?);
     }
     if let Some(folder) = &options.plot {
-        report::draw(folder, &figures)?;
+        report::draw(folder, &findings)?;
     }
-    report::print(&figures, options.json).map_err(|error| error.to_string())
+    report::print(&findings, options.json).map_err(|error| error.to_string())
 }
 
 /// Starts the devices and their links.

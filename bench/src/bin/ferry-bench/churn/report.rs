@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use bench::difference::Difference;
+use bench::figures::{Figure, Figures};
 use serde::Serialize;
 
 use super::Slice;
@@ -14,6 +15,8 @@ use crate::picture;
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Finding {
     updates_a_second: f64,
+    /// How many were made, on average: those asked for, as far as the generator leaves ferryd's control thread its core.
+    made_a_second: f64,
     pairs: usize,
     /// Packets lost in all slices of the rate, with churn and without.
     lost_with: u64,
@@ -30,8 +33,11 @@ struct Finding {
 pub(super) fn print(slices: &[Slice], ndr: f64, rate: f64, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let findings: Vec<_> = rates(slices).into_iter().map(|updates| Finding::of(slices, updates)).collect();
+    let figures = Figures::measured(findings.iter().filter_map(|finding| finding.figure(rate)));
     if json {
-        let told = serde_json::json!({ "ndr": ndr, "rate": rate, "findings": findings, "slices": slices });
+        let told = serde_json::json!({
+            "ndr": ndr, "rate": rate, "findings": findings, "slices": slices, "figures": figures
+        });
         return writeln!(out, "{}", serde_json::to_string_pretty(&told).map_err(io::Error::other)?);
     }
     writeln!(out, "{:.3} million packets a second one way, of {:.3} without loss", rate / 1e6, ndr / 1e6)?;
@@ -79,7 +85,10 @@ pub(super) fn print(slices: &[Slice], ndr: f64, rate: f64, json: bool) -> io::Re
     for finding in findings {
         finding.print(&mut out)?;
     }
-    Ok(())
+    if figures.is_empty() {
+        return writeln!(out, "nothing here has to be met: that is of --updates 10k and 100k");
+    }
+    write!(out, "\n{figures}")
 }
 
 impl Finding {
@@ -92,8 +101,12 @@ impl Finding {
         let blocked = |slice: &Slice| slice.blocked_us / slice.load.seconds;
         let pairs: Vec<_> = of_rate(true).map(blocked).zip(of_rate(false).map(blocked)).collect();
         let difference = Difference::of_pairs(&pairs);
+        let made: Vec<f64> = of_rate(true).map(|slice| slice.done.updates_a_second).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a handful of slices")]
+        let made_a_second = made.iter().sum::<f64>() / made.len().max(1) as f64;
         Self {
             updates_a_second: updates,
+            made_a_second,
             pairs: pairs.len(),
             lost_with: lost(true),
             lost_without: lost(false),
@@ -101,6 +114,22 @@ impl Finding {
             blocked_us_a_second_at_most: difference.at_most,
             chance: difference.chance,
         }
+    }
+
+    /// What has to be met at this rate, if anything. What is lost without churn as well is not lost to it.
+    fn figure(&self, rate: f64) -> Option<Figure> {
+        #[expect(clippy::cast_precision_loss, reason = "packets of a trial are far below 2^52")]
+        let lost = self.lost_with.saturating_sub(self.lost_without) as f64;
+        let (asked, made) = (self.updates_a_second / 1e3, self.made_a_second / 1e3);
+        let what = format!("lost to {asked} k updates a second ({made:.1} k made) at {:.2} Mpps", rate / 1e6);
+        let (must, goal) = if is_same(self.updates_a_second, 10e3) {
+            (Some(0.0), None)
+        } else if is_same(self.updates_a_second, 100e3) {
+            (None, Some(0.0))
+        } else {
+            return None;
+        };
+        Some(Figure::at_most(what, lost, must, goal))
     }
 
     fn print(&self, out: &mut impl Write) -> io::Result<()> {
@@ -149,4 +178,37 @@ pub(super) fn draw(folder: Option<&Path>, slices: &[Slice]) -> Result<(), String
     }
     let lines: Vec<_> = lines.iter().map(|(label, all)| (label.as_str(), all)).collect();
     picture::latency(folder, "churn", &lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(updates_a_second: f64, lost_with: u64, lost_without: u64) -> Option<(f64, bool, bool)> {
+        let finding = Finding {
+            updates_a_second,
+            made_a_second: updates_a_second,
+            pairs: 6,
+            lost_with,
+            lost_without,
+            blocked_us_a_second: 0.0,
+            blocked_us_a_second_at_most: 0.0,
+            chance: 1.0,
+        };
+        finding.figure(3.2e6).map(|figure| (figure.measured, figure.met, figure.goal_met))
+    }
+
+    #[test]
+    fn nothing_may_be_lost_to_ten_thousand_updates_and_nothing_should_be_to_a_hundred_thousand() {
+        assert_eq!(verdict(10e3, 0, 0), Some((0.0, true, true)));
+        assert_eq!(verdict(10e3, 1, 0), Some((1.0, false, true)));
+        assert_eq!(verdict(100e3, 1, 0), Some((1.0, true, false)));
+        assert_eq!(verdict(1e3, 1, 0), None);
+    }
+
+    #[test]
+    fn what_is_lost_without_churn_as_well_is_not_lost_to_it() {
+        assert_eq!(verdict(10e3, 700, 400), Some((300.0, false, true)));
+        assert_eq!(verdict(10e3, 400, 700), Some((0.0, true, true)));
+    }
 }

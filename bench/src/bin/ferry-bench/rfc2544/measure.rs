@@ -15,7 +15,7 @@ use crate::traffic::Traffic;
 
 /// What was measured of a target with frames of a size.
 #[derive(Debug, Serialize)]
-pub(super) struct Figures {
+pub(super) struct Findings {
     pub(super) target: String,
     pub(super) size: String,
     /// Bits on the wire for a packet.
@@ -51,7 +51,25 @@ pub(super) struct AtLoad {
     pub(super) rate: f64,
     pub(super) lost: u64,
     pub(super) lapses: u64,
+    /// Of each percentile the middle one of the rounds.
     pub(super) times: Times,
+    /// The 99 % of the rounds with the lowest, and with the highest.
+    pub(super) p99_us_between: [f64; 2],
+}
+
+impl AtLoad {
+    fn of(percent: u32, rate: f64, rounds: &[Outcome]) -> Self {
+        let times: Vec<Times> = rounds.iter().map(Outcome::times).collect();
+        let p99 = || times.iter().map(|times| times.p99_us);
+        Self {
+            percent,
+            rate,
+            lost: rounds.iter().map(Outcome::lost).sum(),
+            lapses: rounds.iter().map(|outcome| outcome.lapses.count).sum(),
+            times: Times::middle(&times),
+            p99_us_between: [p99().fold(f64::INFINITY, f64::min), p99().fold(0.0, f64::max)],
+        }
+    }
 }
 
 /// Loss at a part of the highest rate.
@@ -98,55 +116,41 @@ pub(super) fn measure(
     size: &str,
     traffic: &Traffic,
     options: &Options,
-) -> Result<Vec<Figures>, String> {
-    let mut figures = Vec::new();
+) -> Result<Vec<Findings>, String> {
+    let mut findings = Vec::new();
     for target in targets.iter_mut() {
         let most = match options.most {
             Some(most) => most,
             None => highest(target, options)?,
         };
-        figures.push(Figures {
-            target: target.name.clone(),
-            size: size.to_owned(),
-            wire_bits: traffic.wire_bits(),
-            most,
-            ndr: None,
-            pdr: None,
-            latency: Vec::new(),
-            loss: Vec::new(),
-            back_to_back: None,
-            recovery: None,
-            reset: None,
-            machine: Machine::default(),
-            outcomes: Vec::new(),
-        });
+        findings.push(Findings::new(&target.name, size, traffic.wire_bits(), most));
     }
     // All but two of the measurements are at parts of the throughput.
     if [Measurement::Throughput, Measurement::Latency, Measurement::Recovery, Measurement::Reset]
         .into_iter()
         .any(|measurement| options.wants(measurement))
     {
-        throughput(targets, &mut figures, options)?;
+        throughput(targets, &mut findings, options)?;
     }
-    for (target, figures) in targets.iter_mut().zip(&mut figures) {
-        if options.wants(Measurement::Latency) {
-            latency(target, figures, options)?;
-        }
+    if options.wants(Measurement::Latency) {
+        latency(targets, &mut findings, options)?;
+    }
+    for (target, findings) in targets.iter_mut().zip(&mut findings) {
         if options.wants(Measurement::Loss) {
-            loss(target, figures, options)?;
+            loss(target, findings, options)?;
         }
         if options.wants(Measurement::BackToBack) {
-            figures.back_to_back = Some(back_to_back(target, figures.most, options)?);
+            findings.back_to_back = Some(back_to_back(target, findings.most, options)?);
         }
         if options.wants(Measurement::Recovery) {
-            figures.recovery = recover(target, figures, options)?;
+            findings.recovery = recover(target, findings, options)?;
         }
         if options.wants(Measurement::Reset) && target.dut.is_some() {
-            figures.reset = reset(target, figures, options)?;
+            findings.reset = reset(target, findings, options)?;
         }
-        figures.machine = std::mem::take(&mut target.machine);
+        findings.machine = std::mem::take(&mut target.machine);
     }
-    Ok(figures)
+    Ok(findings)
 }
 
 /// What the generator can offer there, whatever comes out.
@@ -155,11 +159,11 @@ fn highest(target: &mut Target, options: &Options) -> Result<f64, String> {
     Ok(target.offer_once(&load, "the highest rate")?.offered_a_second())
 }
 
-fn throughput(targets: &mut [Target], figures: &mut [Figures], options: &Options) -> Result<(), String> {
+fn throughput(targets: &mut [Target], findings: &mut [Findings], options: &Options) -> Result<(), String> {
     let goal = |goal: Goal| Goal { width: options.width / 100.0, ..goal.scaled(options.scale) };
     let goals = || vec![goal(Goal::NDR), goal(Goal::PDR)];
     let mut searches: Vec<Search> =
-        figures.iter().map(|figures| Search::new(goals(), figures.most / 1e4, figures.most)).collect();
+        findings.iter().map(|findings| Search::new(goals(), findings.most / 1e4, findings.most)).collect();
     loop {
         let mut is_done = true;
         for (target, search) in targets.iter_mut().zip(&mut searches) {
@@ -173,7 +177,7 @@ fn throughput(targets: &mut [Target], figures: &mut [Figures], options: &Options
             break;
         }
     }
-    for (search, figures) in searches.iter().zip(figures) {
+    for (search, findings) in searches.iter().zip(findings) {
         let rates = search.bounds();
         let rate = |bounds: &Bounds| Rate {
             lower: bounds.lower,
@@ -181,7 +185,7 @@ fn throughput(targets: &mut [Target], figures: &mut [Figures], options: &Options
             throughput: bounds.throughput,
             trials: search.trials().len(),
         };
-        (figures.ndr, figures.pdr) = (rates.first().map(rate), rates.get(1).map(rate));
+        (findings.ndr, findings.pdr) = (rates.first().map(rate), rates.get(1).map(rate));
     }
     Ok(())
 }
@@ -191,32 +195,38 @@ pub(crate) fn loss_ratio(outcome: &Outcome) -> f64 {
     if outcome.falls_short() { outcome.shortfall().max(outcome.loss_ratio()) } else { outcome.loss_ratio() }
 }
 
-fn latency(target: &mut Target, figures: &mut Figures, options: &Options) -> Result<(), String> {
-    let Some(ndr) = figures.lossless() else { return Ok(()) };
+/// In rounds in which all targets take turns. Close to the highest rate what waits during a stall takes ten times as long to
+/// go away, and one stall of a fifth of a millisecond is a hundredth of a fifth of a second's packets: the percentiles of all
+/// rounds together would be those of the worst. So the middle one counts, of each percentile, and how far they are apart is told.
+fn latency(targets: &mut [Target], findings: &mut [Findings], options: &Options) -> Result<(), String> {
     for percent in [10, 50, 90] {
-        let rate = ndr * f64::from(percent) / 100.0;
-        let time = Duration::from_secs_f64(10.0 * options.scale);
-        let outcome = target.offer(rate, time, options, &format!("latency at {percent} %"))?;
-        figures.latency.push(AtLoad {
-            percent,
-            rate,
-            lost: outcome.lost(),
-            lapses: outcome.lapses.count,
-            times: outcome.times(),
-        });
-        figures.outcomes.push((format!("{}, {percent} % of NDR", target.name), outcome));
+        let mut rounds: Vec<Vec<Outcome>> = targets.iter().map(|_target| Vec::new()).collect();
+        for round in 1..=ROUNDS {
+            for ((target, findings), outcomes) in targets.iter_mut().zip(&*findings).zip(&mut rounds) {
+                let Some(rate) = findings.at(percent) else { continue };
+                let time = Duration::from_secs_f64(10.0 * options.scale / f64::from(ROUNDS));
+                let what = format!("latency at {percent} %, {round} of {ROUNDS}");
+                outcomes.push(target.offer(rate, time, options, &what)?);
+            }
+        }
+        for (findings, outcomes) in findings.iter_mut().zip(rounds) {
+            let Some(rate) = findings.at(percent) else { continue };
+            findings.latency.push(AtLoad::of(percent, rate, &outcomes));
+            let all = outcomes.into_iter().reduce(Outcome::and);
+            findings.outcomes.extend(all.map(|all| (format!("{}, {percent} % of NDR", findings.target), all)));
+        }
     }
     Ok(())
 }
 
 /// In steps of ten percent, until two of them lose nothing.
-fn loss(target: &mut Target, figures: &mut Figures, options: &Options) -> Result<(), String> {
+fn loss(target: &mut Target, findings: &mut Findings, options: &Options) -> Result<(), String> {
     for percent in (10..=100).rev().step_by(10) {
-        let rate = figures.most * f64::from(percent) / 100.0;
+        let rate = findings.most * f64::from(percent) / 100.0;
         let time = Duration::from_secs_f64(options.scale);
         let outcome = target.offer(rate, time, options, &format!("loss at {percent} %"))?;
-        figures.loss.push(LossAt { percent, rate, loss_ratio: outcome.loss_ratio() });
-        if figures.loss.iter().rev().take(2).filter(|at| at.loss_ratio <= 0.0).count() == 2 {
+        findings.loss.push(LossAt { percent, rate, loss_ratio: outcome.loss_ratio() });
+        if findings.loss.iter().rev().take(2).filter(|at| at.loss_ratio <= 0.0).count() == 2 {
             break;
         }
     }
@@ -240,8 +250,8 @@ fn back_to_back(target: &mut Target, rate: f64, options: &Options) -> Result<Bur
     Ok(Burst { rate, packets: sum / f64::from(repetitions), repetitions })
 }
 
-fn recover(target: &mut Target, figures: &Figures, options: &Options) -> Result<Option<Recovered>, String> {
-    let Some(ndr) = figures.lossless() else { return Ok(None) };
+fn recover(target: &mut Target, findings: &Findings, options: &Options) -> Result<Option<Recovered>, String> {
+    let Some(ndr) = findings.lossless() else { return Ok(None) };
     let (overload, then) = (ndr * 1.1, ndr * 0.5);
     let stages = vec![
         Stage { rate: overload, time: Duration::from_secs_f64(options.overload) },
@@ -255,8 +265,8 @@ fn recover(target: &mut Target, figures: &Figures, options: &Options) -> Result<
     Ok(Some(Recovered { overload, overload_seconds: options.overload, then, milliseconds }))
 }
 
-fn reset(target: &mut Target, figures: &Figures, options: &Options) -> Result<Option<Reset>, String> {
-    let Some(ndr) = figures.lossless() else { return Ok(None) };
+fn reset(target: &mut Target, findings: &Findings, options: &Options) -> Result<Option<Reset>, String> {
+    let Some(ndr) = findings.lossless() else { return Ok(None) };
     let rate = ndr * 0.5;
     let load = Load::steady(rate, Duration::from_secs_f64(options.reset), options.generator.both_ways());
     let progress = Progress::new(format!("{}: started again under load", target.name), load.time());
@@ -275,12 +285,39 @@ fn reset(target: &mut Target, figures: &Figures, options: &Options) -> Result<Op
     Ok(Some(Reset { rate, milliseconds: silence.as_secs_f64() * 1e3, recovered }))
 }
 
-impl Figures {
+impl Findings {
+    /// None so far.
+    pub(super) fn new(target: &str, size: &str, wire_bits: f64, most: f64) -> Self {
+        Self {
+            target: target.to_owned(),
+            size: size.to_owned(),
+            wire_bits,
+            most,
+            ndr: None,
+            pdr: None,
+            latency: Vec::new(),
+            loss: Vec::new(),
+            back_to_back: None,
+            recovery: None,
+            reset: None,
+            machine: Machine::default(),
+            outcomes: Vec::new(),
+        }
+    }
+
     /// The rate without loss, if there is one.
-    fn lossless(&self) -> Option<f64> {
+    pub(super) fn lossless(&self) -> Option<f64> {
         self.ndr.and_then(|rate| rate.lower)
     }
+
+    /// A part of that.
+    fn at(&self, percent: u32) -> Option<f64> {
+        self.lossless().map(|ndr| ndr * f64::from(percent) / 100.0)
+    }
 }
+
+/// Of each load whose latency is measured: as many times as RFC 2544 26.2 has it repeated.
+const ROUNDS: u32 = 20;
 
 /// In packets a second.
 const MORE_THAN_ANYBODY_CAN: f64 = 100e6;

@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::measure::{Figures, Rate};
+use super::figures::{figures, yardstick};
+use super::measure::{Findings, Rate};
 use super::target::Machine;
 use crate::picture;
 
 /// Prints tables, or JSON.
-pub(super) fn print(figures: &[Figures], json: bool) -> io::Result<()> {
-    let all = figures;
+pub(super) fn print(findings: &[Findings], json: bool) -> io::Result<()> {
+    let all = findings;
+    let figures = figures(findings);
     let mut out = io::stdout().lock();
     if json {
-        return writeln!(out, "{}", serde_json::to_string_pretty(figures).map_err(io::Error::other)?);
+        let told = serde_json::json!({ "findings": findings, "figures": figures });
+        return writeln!(out, "{}", serde_json::to_string_pretty(&told).map_err(io::Error::other)?);
     }
     writeln!(out, "million packets a second, both ways together:")?;
     writeln!(
@@ -21,7 +24,7 @@ pub(super) fn print(figures: &[Figures], json: bool) -> io::Result<()> {
         "{:<10} {:>6} {:>9} {:>19} {:>19} {:>9} {:>7}",
         "device", "bytes", "tried", "no loss (NDR)", "0.5 % lost (PDR)", "Gbit/s", "trials"
     )?;
-    for Figures { target, size, most, ndr, pdr, wire_bits, .. } in figures {
+    for Findings { target, size, most, ndr, pdr, wire_bits, .. } in findings {
         let rate = |rate: &Option<Rate>| rate.as_ref().map_or_else(|| "-".to_owned(), between);
         let carried = ndr.as_ref().map_or(0.0, |rate| rate.throughput * wire_bits / 1e9);
         let trials = ndr.as_ref().map_or(0, |rate| rate.trials);
@@ -33,25 +36,27 @@ pub(super) fn print(figures: &[Figures], json: bool) -> io::Result<()> {
             rate(pdr)
         )?;
     }
-    if figures.iter().any(|figures| !figures.latency.is_empty()) {
-        writeln!(out, "latency in microseconds:")?;
+    if findings.iter().any(|findings| !findings.latency.is_empty()) {
+        writeln!(out, "latency in microseconds, the middle of twenty rounds:")?;
         writeln!(
             out,
-            "{:<10} {:>6} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}",
-            "device", "bytes", "% of NDR", "Mpps", "50 %", "90 %", "99 %", "99.9 %", "most", "lost"
+            "{:<10} {:>6} {:>8} {:>9} {:>9} {:>9} {:>9} {:>15} {:>9} {:>9} {:>7}",
+            "device", "bytes", "% of NDR", "Mpps", "50 %", "90 %", "99 %", "in the rounds", "99.9 %", "most", "lost"
         )?;
-        for figures in figures {
-            for at in &figures.latency {
+        for findings in findings {
+            for at in &findings.latency {
+                let [least, most] = at.p99_us_between;
                 writeln!(
                     out,
-                    "{:<10} {:>6} {:>8} {:>9.3} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>7}",
-                    figures.target,
-                    figures.size,
+                    "{:<10} {:>6} {:>8} {:>9.3} {:>9.1} {:>9.1} {:>9.1} {:>15} {:>9.1} {:>9.1} {:>7}",
+                    findings.target,
+                    findings.size,
                     at.percent,
                     at.rate / 1e6,
                     at.times.p50_us,
                     at.times.p90_us,
                     at.times.p99_us,
+                    format!("{least:.1} to {most:.1}"),
                     at.times.p999_us,
                     at.times.max_us,
                     at.lost
@@ -59,10 +64,10 @@ pub(super) fn print(figures: &[Figures], json: bool) -> io::Result<()> {
             }
         }
     }
-    for figures in figures {
-        compare(&mut out, figures, all)?;
+    for findings in findings {
+        compare(&mut out, findings, all)?;
     }
-    for Figures { target, size, loss, back_to_back, recovery, reset, machine, .. } in figures {
+    for Findings { target, size, loss, back_to_back, recovery, reset, machine, .. } in findings {
         if !loss.is_empty() {
             let steps = loss.iter().map(|at| format!("{} %: {:.4} %", at.percent, at.loss_ratio * 100.0));
             let steps: Vec<_> = steps.collect();
@@ -97,29 +102,35 @@ pub(super) fn print(figures: &[Figures], json: bool) -> io::Result<()> {
         }
         say_what_the_machine_did(&mut out, target, size, machine)?;
     }
-    Ok(())
+    if figures.is_empty() {
+        return writeln!(
+            out,
+            "nothing here has to be met: that is of throughput and latency with --dut ferry --dut testpmd, as without these \
+             options"
+        );
+    }
+    write!(out, "\n{figures}")
 }
 
 /// One device beside the yardstick, `dpdk-testpmd` in mac mode, if that was measured with the same frames.
-fn compare(out: &mut impl Write, figures: &Figures, all: &[Figures]) -> io::Result<()> {
-    let yardstick = all.iter().find(|other| other.target == "testpmd" && other.size == figures.size);
-    let Some(yardstick) = yardstick.filter(|yardstick| yardstick.target != figures.target) else { return Ok(()) };
-    let rate = |part: fn(&Figures) -> Option<Rate>| {
-        let lower = |figures| part(figures).and_then(|rate| rate.lower);
-        lower(figures)
+fn compare(out: &mut impl Write, findings: &Findings, all: &[Findings]) -> io::Result<()> {
+    let Some(yardstick) = yardstick(findings, all) else { return Ok(()) };
+    let rate = |part: fn(&Findings) -> Option<Rate>| {
+        let lower = |findings| part(findings).and_then(|rate| rate.lower);
+        lower(findings)
             .zip(lower(yardstick))
             .map_or_else(|| "-".to_owned(), |(ours, theirs)| format!("{:.2}", ours / theirs))
     };
-    write!(out, "{}, {} bytes: of what testpmd carries, ", figures.target, figures.size)?;
-    write!(out, "{} without loss, {} with 0.5 % lost", rate(|figures| figures.ndr), rate(|figures| figures.pdr))?;
-    for (ours, theirs) in figures.latency.iter().zip(&yardstick.latency) {
+    write!(out, "{}, {} bytes: of what testpmd carries, ", findings.target, findings.size)?;
+    write!(out, "{} without loss, {} with 0.5 % lost", rate(|findings| findings.ndr), rate(|findings| findings.pdr))?;
+    for (ours, theirs) in findings.latency.iter().zip(&yardstick.latency) {
         let (percent, ratio) = (ours.percent, ours.times.p99_us / theirs.times.p99_us);
         write!(out, "; {ratio:.2} times its latency at {percent} % of NDR (99 %)")?;
     }
     writeln!(out)
 }
 
-/// How far the figures can be believed.
+/// How far that can be believed.
 fn say_what_the_machine_did(out: &mut impl Write, target: &str, size: &str, machine: &Machine) -> io::Result<()> {
     let percent = |seconds: f64| 100.0 * seconds / machine.seconds.max(1e-9);
     writeln!(
@@ -142,17 +153,17 @@ fn between(rate: &Rate) -> String {
 }
 
 /// Draws latencies, and loss against the rate.
-pub(super) fn draw(folder: &Path, figures: &[Figures]) -> Result<(), String> {
-    let sizes: BTreeSet<&String> = figures.iter().map(|figures| &figures.size).collect();
+pub(super) fn draw(folder: &Path, findings: &[Findings]) -> Result<(), String> {
+    let sizes: BTreeSet<&String> = findings.iter().map(|findings| &findings.size).collect();
     for size in sizes {
-        let of_size = || figures.iter().filter(|figures| figures.size == *size);
+        let of_size = || findings.iter().filter(|findings| findings.size == *size);
         let outcomes: Vec<_> = of_size().flat_map(|f| &f.outcomes).map(|(label, at)| (label.as_str(), at)).collect();
         if !outcomes.is_empty() {
             picture::latency(folder, &format!("rfc2544-{size}"), &outcomes)?;
         }
-        let losses = of_size().filter(|figures| !figures.loss.is_empty()).map(|figures| {
-            let points = figures.loss.iter().map(|at| (at.rate / 1e6, (at.loss_ratio * 100.0).max(1e-4))).rev();
-            (figures.target.as_str(), points.collect::<Vec<_>>())
+        let losses = of_size().filter(|findings| !findings.loss.is_empty()).map(|findings| {
+            let points = findings.loss.iter().map(|at| (at.rate / 1e6, (at.loss_ratio * 100.0).max(1e-4))).rev();
+            (findings.target.as_str(), points.collect::<Vec<_>>())
         });
         let losses: Vec<_> = losses.collect();
         if !losses.is_empty() {

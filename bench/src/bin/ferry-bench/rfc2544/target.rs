@@ -119,7 +119,5 @@ fn is_of_the_machine(rate: f64, outcome: &Outcome, away: Option<Away>, options: 
         device_away: away.map(Away::total),
         generator_away: outcome.lapses.longest,
     };
-    let not_offered = outcome.time.mul_f64(outcome.shortfall());
-    let was_kept_from_offering = outcome.falls_short() && outcome.lapses.total >= not_offered / 2;
-    was_kept_from_offering || outcome.lost() > 0 && circumstances.blame_the_machine()
+    outcome.was_kept_from_offering() || outcome.lost() > 0 && circumstances.blame_the_machine()
 }
