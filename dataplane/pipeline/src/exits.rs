@@ -18,7 +18,7 @@ pub(crate) struct Exits<P: Port> {
     /// Those with a device, by [`PortId`]; they come before those that are carried in others' frames.
     pub(crate) ports: Vec<P>,
     /// Frames on their way out, by [`PortId`].
-    outward: Vec<Burst<P::Frame>>,
+    outward: Vec<Queue<P::Frame>>,
     pub(crate) vlans: Vlans<P::Frame>,
     pub(crate) ledger: Ledger,
     pub(crate) punts: punt::Sender,
@@ -35,7 +35,7 @@ impl<P: Port> Exits<P> {
         tally: Tally,
     ) -> Self {
         let known = &state.ports;
-        let outward = known.iter().map(|_port| Burst::new()).collect();
+        let outward = known.iter().map(|_port| Queue::default()).collect();
         Self { ports, outward, vlans: Vlans::among(known), ledger: Ledger::new(number, known.len()), punts, tally }
     }
 
@@ -59,7 +59,7 @@ impl<P: Port> Exits<P> {
     #[inline]
     pub(crate) fn part(&mut self, ingress: PortId, burst: &mut Burst<P::Frame>, verdicts: &[Verdict]) -> Gone {
         if let Some(egress) = way_of_all(verdicts) {
-            return self.send_whole(egress, burst);
+            return self.send_whole(egress, burst, bytes_of(burst));
         }
         let mut before = None;
         for (frame, verdict) in burst.drain(..).zip(verdicts) {
@@ -86,15 +86,17 @@ impl<P: Port> Exits<P> {
         self.outward[egress.index()].push(frame);
     }
 
-    /// Sends all of a burst out of one port. If none wait there yet, the burst is the queue, and no frame is moved.
+    /// Sends all of a burst, which has so many bytes, out of one port. If none wait there yet, the burst is the queue, and no
+    /// frame is moved.
     #[inline]
-    pub(crate) fn send_whole(&mut self, egress: PortId, burst: &mut Burst<P::Frame>) -> Gone {
+    pub(crate) fn send_whole(&mut self, egress: PortId, burst: &mut Burst<P::Frame>, bytes: usize) -> Gone {
         let Self { ports, outward, vlans, ledger, tally, .. } = self;
         let waiting = &mut outward[egress.index()];
-        if waiting.is_empty() {
-            leave(ports, egress, burst, vlans, ledger, tally)
+        if waiting.frames.is_empty() {
+            leave(ports, egress, burst, bytes, vlans, ledger, tally)
         } else {
-            waiting.extend(burst.drain(..));
+            waiting.frames.extend(burst.drain(..));
+            waiting.bytes += bytes;
             Gone::default()
         }
     }
@@ -105,8 +107,9 @@ impl<P: Port> Exits<P> {
         let Self { ports, outward, vlans, ledger, tally, .. } = self;
         let mut gone = Gone::default();
         for (egress, queue) in port_ids(outward.len()).zip(outward) {
-            if !queue.is_empty() {
-                gone += leave(ports, egress, queue, vlans, ledger, tally);
+            if !queue.frames.is_empty() {
+                let bytes = std::mem::take(&mut queue.bytes);
+                gone += leave(ports, egress, &mut queue.frames, bytes, vlans, ledger, tally);
             }
         }
         gone
@@ -131,6 +134,28 @@ impl<P: Port> Exits<P> {
             }
             Verdict::Tagged => self.vlans.set_aside(frame),
         }
+    }
+}
+
+/// Frames on their way out of a port.
+#[derive(Debug)]
+struct Queue<F> {
+    frames: Burst<F>,
+    /// Of all of them. Counted as they come: who rewrites a frame knows its length, and to ask all again takes longer.
+    bytes: usize,
+}
+
+impl<F: Frame> Queue<F> {
+    #[inline(always)]
+    fn push(&mut self, frame: F) {
+        self.bytes += frame.bytes().len();
+        self.frames.push(frame);
+    }
+}
+
+impl<F> Default for Queue<F> {
+    fn default() -> Self {
+        Self { frames: Burst::new(), bytes: 0 }
     }
 }
 
@@ -160,18 +185,19 @@ fn way_of_all(verdicts: &[Verdict]) -> Option<PortId> {
     }
 }
 
-/// Sends a queue out of its port, and is left with an empty one.
+/// Sends a queue of so many bytes out of its port, and is left with an empty one.
 fn leave<P: Port>(
     ports: &mut [P],
     egress: PortId,
     queue: &mut Burst<P::Frame>,
+    bytes: usize,
     vlans: &Vlans<P::Frame>,
     ledger: &mut Ledger,
     tally: &mut Tally,
 ) -> Gone {
     let held = queue.len();
     let sent = match vlans.get(egress) {
-        None => send(&mut ports[egress.index()], egress, queue, tally),
+        None => send(&mut ports[egress.index()], egress, queue, bytes, tally),
         Some(vlan) => send_tagged(&mut ports[vlan.parent.index()], egress, vlan, queue, ledger, tally),
     };
     ledger.settle(egress, sent);
@@ -179,10 +205,10 @@ fn leave<P: Port>(
     Gone { sent, refused: held - sent }
 }
 
-/// Sends what it can of `queue` out of `port`; returns how many frames that were.
+/// Sends what it can of `queue`, which has so many bytes, out of `port`; returns how many frames that were.
 #[inline]
-fn send<P: Port>(port: &mut P, egress: PortId, queue: &mut Burst<P::Frame>, tally: &mut Tally) -> usize {
-    let (frames, bytes) = (queue.len(), bytes_of(queue));
+fn send<P: Port>(port: &mut P, egress: PortId, queue: &mut Burst<P::Frame>, bytes: usize, tally: &mut Tally) -> usize {
+    let frames = queue.len();
     port.transmit(queue);
     let sent = frames - queue.len();
     tally.sent(egress, sent, bytes - bytes_of(queue));

@@ -26,8 +26,14 @@ pub(crate) fn send_straight_on<P: Port, H: Header>(
     exits: &mut Exits<P>,
 ) -> Gone {
     if let Some(adjacency) = neighbour_of_all(state, next_hops) {
-        let Some(sent) = burst.iter_mut().position(|frame| !send_to::<_, H>(adjacency, frame)) else {
-            return exits.send_whole(adjacency.port, burst);
+        let mut bytes = 0;
+        let stays = |frame: &mut P::Frame| {
+            let goes = send_to::<_, H>(adjacency, frame);
+            bytes += frame.bytes().len();
+            !goes
+        };
+        let Some(sent) = burst.iter_mut().position(stays) else {
+            return exits.send_whole(adjacency.port, burst, bytes);
         };
         burst.drain(..sent).for_each(|frame| exits.push(adjacency.port, frame));
     }
