@@ -37,8 +37,6 @@ pub(crate) fn send_straight_on<P: Port, H: Header>(
         };
         burst.drain(..sent).for_each(|frame| exits.push(adjacency.port, frame));
     }
-    // The lookups have had the nearest cache for themselves meanwhile.
-    burst.iter().for_each(Frame::prefetch);
     for (mut frame, next_hop) in burst.drain(..).zip(next_hops) {
         if let Some(egress) = send_to_neighbour::<_, H>(state, &mut frame, *next_hop) {
             exits.push(egress, frame);
