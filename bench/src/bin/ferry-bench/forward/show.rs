@@ -68,7 +68,7 @@ pub(crate) fn tables(report: &Report) {
     }
 }
 
-/// Draws `memory.svg` and `ports.svg` into `folder`, which is made if it is not there.
+/// Draws `forward-memory.svg` and `forward-ports.svg` into `folder`, which is made if it is not there.
 pub(crate) fn plot(folder: &Path, report: &Report) -> Result<(), String> {
     std::fs::create_dir_all(folder).map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
     let memory: Vec<Bar> = report.memory.iter().map(Bar::of_memory).collect();
@@ -78,8 +78,8 @@ pub(crate) fn plot(folder: &Path, report: &Report) -> Result<(), String> {
     });
     let ports: Vec<Bar> = ports.collect();
     for (name, title, bars) in [
-        ("memory.svg", "cycles a packet over ports in memory, by stage", memory),
-        ("ports.svg", "cycles a packet: testpmd io, what its mac mode adds, what ferry adds to that", ports),
+        ("forward-memory.svg", "cycles a packet over ports in memory, by stage", memory),
+        ("forward-ports.svg", "cycles a packet: testpmd io, what its mac mode adds, what ferry adds to that", ports),
     ] {
         if !bars.is_empty() {
             draw(&folder.join(name), title, &bars)?;
@@ -123,18 +123,25 @@ fn draw(path: &Path, title: &str, bars: &[Bar]) -> Result<(), String> {
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(300)
-        .build_cartesian_2d(0.0..widest * 1.05, 0..count)
+        .build_cartesian_2d(0.0..widest * 1.25, (0..count).into_segmented())
         .map_err(|error| failed(&error))?;
-    let label = |place: &usize| bars.get(*place).map_or(String::new(), |bar| bar.label.clone());
+    let label = |segment: &SegmentValue<usize>| match segment {
+        SegmentValue::CenterOf(place) | SegmentValue::Exact(place) => {
+            bars.iter().rev().nth(*place).map_or_else(String::new, |bar| bar.label.clone())
+        }
+        SegmentValue::Last => String::new(),
+    };
     let mut mesh = chart.configure_mesh();
     mesh.disable_y_mesh().y_labels(count).y_label_formatter(&label).x_desc("cycles of the time stamp counter");
     mesh.draw().map_err(|error| failed(&error))?;
     for part in 0..bars.iter().map(|bar| bar.parts.len()).max().unwrap_or(0) {
         let colour = Palette99::pick(part).to_rgba();
-        let boxes = bars.iter().enumerate().filter_map(|(place, bar)| {
+        // From the bottom up, so that the first is on top.
+        let boxes = bars.iter().rev().enumerate().filter_map(|(place, bar)| {
             let from: f64 = bar.parts[..part.min(bar.parts.len())].iter().map(|(_name, cycles)| cycles.max(0.0)).sum();
             let (_name, cycles) = bar.parts.get(part)?;
-            let mut drawn = Rectangle::new([(from, place), (from + cycles.max(0.0), place + 1)], colour.filled());
+            let [bottom, top] = [place, place + 1].map(SegmentValue::Exact);
+            let mut drawn = Rectangle::new([(from, bottom), (from + cycles.max(0.0), top)], colour.filled());
             drawn.set_margin(3, 3, 0, 0);
             Some(drawn)
         });
