@@ -313,6 +313,39 @@ mod tests {
         assert_eq!((middle.samples, middle.p50_us, middle.p99_us), (30, 3.0, 6.0));
     }
 
+    /// Of a second, in which some of a million packets that were due were not offered while the generator was away.
+    fn short(forgone: u64, away: Duration) -> Outcome {
+        let stream = StreamOutcome {
+            from: 0,
+            sent: 1_000_000 - forgone,
+            refused: 0,
+            forgone,
+            lost: 0,
+            counts: Counts::default(),
+            longest_silence: Duration::ZERO,
+            silent_at_end: Duration::ZERO,
+            last_gap: None,
+            ends: (0, 0),
+            stage_starts: vec![0],
+        };
+        Outcome {
+            time: Duration::from_secs(1),
+            streams: vec![stream],
+            lapses: Lapses { count: 1, total: away, longest: away },
+            strangers: 0,
+            latency: new_histogram(),
+            hertz: 1_000_000_000,
+        }
+    }
+
+    #[test]
+    fn a_generator_is_kept_from_offering_by_others_and_else_too_slow() {
+        let ms = Duration::from_millis;
+        assert!(short(200_000, ms(200)).was_kept_from_offering());
+        assert!(!short(200_000, ms(20)).was_kept_from_offering(), "it was there most of the time");
+        assert!(!short(5_000, ms(5)).was_kept_from_offering(), "half a percent is no other load");
+    }
+
     #[test]
     fn the_exported_distribution_counts_every_sample_and_ends_at_the_whole() {
         let mut latency = new_histogram();

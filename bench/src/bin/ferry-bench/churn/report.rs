@@ -17,6 +17,8 @@ struct Finding {
     updates_a_second: f64,
     /// How many were made, on average: those asked for, as far as the generator leaves ferryd's control thread its core.
     made_a_second: f64,
+    /// Packets a second offered meanwhile.
+    offered_a_second: f64,
     pairs: usize,
     /// Packets lost in all slices of the rate, with churn and without.
     lost_with: u64,
@@ -33,7 +35,7 @@ struct Finding {
 pub(super) fn print(slices: &[Slice], ndr: f64, rate: f64, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let findings: Vec<_> = rates(slices).into_iter().map(|updates| Finding::of(slices, updates)).collect();
-    let figures = Figures::measured(findings.iter().filter_map(|finding| finding.figure(rate)));
+    let figures = Figures::measured(findings.iter().filter_map(Finding::figure));
     if json {
         let told = serde_json::json!({
             "ndr": ndr, "rate": rate, "findings": findings, "slices": slices, "figures": figures
@@ -101,12 +103,12 @@ impl Finding {
         let blocked = |slice: &Slice| slice.blocked_us / slice.load.seconds;
         let pairs: Vec<_> = of_rate(true).map(blocked).zip(of_rate(false).map(blocked)).collect();
         let difference = Difference::of_pairs(&pairs);
-        let made: Vec<f64> = of_rate(true).map(|slice| slice.done.updates_a_second).collect();
         #[expect(clippy::cast_precision_loss, reason = "a handful of slices")]
-        let made_a_second = made.iter().sum::<f64>() / made.len().max(1) as f64;
+        let average = |part: fn(&Slice) -> f64| of_rate(true).map(part).sum::<f64>() / pairs.len().max(1) as f64;
         Self {
             updates_a_second: updates,
-            made_a_second,
+            made_a_second: average(|slice| slice.done.updates_a_second),
+            offered_a_second: average(|slice| slice.load.offered_a_second),
             pairs: pairs.len(),
             lost_with: lost(true),
             lost_without: lost(false),
@@ -117,11 +119,12 @@ impl Finding {
     }
 
     /// What has to be met at this rate, if anything. What is lost without churn as well is not lost to it.
-    fn figure(&self, rate: f64) -> Option<Figure> {
+    fn figure(&self) -> Option<Figure> {
         #[expect(clippy::cast_precision_loss, reason = "packets of a trial are far below 2^52")]
         let lost = self.lost_with.saturating_sub(self.lost_without) as f64;
         let (asked, made) = (self.updates_a_second / 1e3, self.made_a_second / 1e3);
-        let what = format!("lost to {asked} k updates a second ({made:.1} k made) at {:.2} Mpps", rate / 1e6);
+        let what =
+            format!("lost to {asked} k updates a second ({made:.1} k made) at {:.2} Mpps", self.offered_a_second / 1e6);
         let (must, goal) = if is_same(self.updates_a_second, 10e3) {
             (Some(0.0), None)
         } else if is_same(self.updates_a_second, 100e3) {
@@ -188,6 +191,7 @@ mod tests {
         let finding = Finding {
             updates_a_second,
             made_a_second: updates_a_second,
+            offered_a_second: 3.2e6,
             pairs: 6,
             lost_with,
             lost_without,
@@ -195,7 +199,7 @@ mod tests {
             blocked_us_a_second_at_most: 0.0,
             chance: 1.0,
         };
-        finding.figure(3.2e6).map(|figure| (figure.measured, figure.met, figure.goal_met))
+        finding.figure().map(|figure| (figure.measured, figure.met, figure.goal_met))
     }
 
     #[test]
