@@ -30,7 +30,8 @@ unsafe impl Sync for Mempool {}
 pub struct MempoolConfig {
     /// How many. Every receive descriptor holds one, every transmit descriptor may, every worker's bursts and cache do.
     pub buffers: u32,
-    /// How long a frame fits one buffer, in bytes. Rounded up to whole KiB, the unit in which some cards count it.
+    /// How long a frame fits one buffer, in bytes. Rounded up to whole KiB, the unit in which some cards count it; less than
+    /// one, which is for ports without a card, stays what it is.
     pub frame_room: u16,
     /// How many free buffers a registered worker thread keeps for itself.
     pub cache: u32,
@@ -144,7 +145,7 @@ pub(crate) fn available(pool: NonNull<sys::rte_mempool>) -> u32 {
 
 fn whole_kib(bytes: u16) -> u16 {
     const MOST: u16 = u16::MAX / 1024 * 1024 - 1024;
-    bytes.min(MOST).next_multiple_of(1024)
+    if bytes < 1024 { bytes } else { bytes.min(MOST).next_multiple_of(1024) }
 }
 
 static NEXT_NAME: AtomicU32 = AtomicU32::new(0);
@@ -160,9 +161,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frame_room_is_whole_kib_and_leaves_room_for_the_headroom() {
+    fn frame_room_of_a_kib_and_more_is_whole_kib_and_leaves_room_for_the_headroom() {
         for (wanted, room) in
-            [(0, 0), (1, 1024), (1526, 2048), (2048, 2048), (9026, 9216), (u16::MAX, 63 * 1024 - 1024)]
+            [(0, 0), (128, 128), (1024, 1024), (1526, 2048), (2048, 2048), (9026, 9216), (u16::MAX, 63 * 1024 - 1024)]
         {
             assert_eq!(whole_kib(wanted), room, "{wanted}");
             assert!(room.checked_add(HEADROOM).is_some(), "{wanted}");
