@@ -13,7 +13,7 @@ use packet::ethernet::MacAddr;
 use pipeline::Worker;
 
 use crate::forward;
-use crate::forward::beside::MANY;
+use crate::forward::beside::{MANY, SMALL};
 use crate::forward::matrix::Routes as Which;
 use crate::forward::traffic::HOPS;
 
@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let buffers = MempoolConfig { buffers: options.buffers, ..MempoolConfig::default() };
     // Of many frames none is long, and small buffers leave more of them in memory.
     let (frame_room, mtu) =
-        if options.buffers > MANY { (1024, 980) } else { (buffers.frame_room, Mtu::ETHERNET.bytes()) };
+        if options.buffers > MANY { (SMALL, Mtu::MIN) } else { (buffers.frame_room, Mtu::ETHERNET.bytes()) };
     let memory_mib = options.buffers / 1024 * (u32::from(frame_room) + 320) / 1024 + 128;
     let config = EalConfig { devices: devices.clone(), memory_mib, ..EalConfig::default() };
     let eal = Eal::start(&config).map_err(|error| error.to_string())?;
