@@ -15,122 +15,22 @@
 
 mod counting;
 mod several;
+#[cfg(test)]
+mod tests;
+mod way;
 
 use std::collections::{BTreeMap, btree_map};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use boundary::PortId;
-use control_api::{Family, Network, RouteFlags};
+use control_api::{Family, Network};
 use lpm::{Address, Change, Fib, FibWriter, NextHopId, Prefix};
-use packet::ethernet::MacAddr;
 
-use crate::next_hops::{Key, Member};
+use crate::next_hops::Member;
 use crate::paths::Paths;
 use crate::route::{Facts, RouteEntry, RouteId};
 use counting::Counting;
-
-/// Who wants a route, in the order of preference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Protocol {
-    /// A port's address: the address itself, and those of its network that are no host's.
-    Local,
-    /// A port's address: the network on its link.
-    Connected,
-    /// A person, in the configuration or through the API.
-    Static,
-    /// A routing daemon.
-    Daemon,
-}
-
-impl Protocol {
-    const FIRST: Self = Self::Local;
-    const LAST: Self = Self::Daemon;
-
-    /// What its routes are worth unless somebody says otherwise, as OpenBSD counts (`RTP_LOCAL` and so on).
-    pub(crate) const fn priority(self) -> u8 {
-        match self {
-            Self::Local => 1,
-            Self::Connected => 4,
-            Self::Static => 8,
-            Self::Daemon => 56,
-        }
-    }
-
-    /// The flags that say so: what follows from a port's address is not for protocols or people to take away.
-    pub(crate) const fn flags(self) -> RouteFlags {
-        match self {
-            Self::Local | Self::Connected => RouteFlags::PINNED,
-            Self::Static => RouteFlags::STATIC,
-            Self::Daemon => RouteFlags::empty(),
-        }
-    }
-}
-
-/// Where a route leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// To ourselves.
-    Local,
-    /// To ourselves, as to every router on the link (RFC 4291 section 2.6.1).
-    Anycast,
-    /// To no host: an IPv4 network's own address, or its broadcast.
-    Broadcast,
-    /// To the hosts on this port's link.
-    Link(PortId),
-    /// To this station on this port's link, whatever the host, with packets of this family.
-    Station(PortId, MacAddr, Family),
-    /// To a gateway on this port's link.
-    Gateway(PortId, IpAddr),
-    /// Nowhere, in silence.
-    Blackhole,
-    /// Nowhere, and the sender is told.
-    Unreachable,
-    /// Nowhere, and the sender is told that somebody wants it so.
-    Prohibited,
-}
-
-impl Way {
-    /// The next hop it takes.
-    pub(crate) const fn next_hop(self) -> Key {
-        match self {
-            Self::Local | Self::Anycast => Key::Local,
-            Self::Broadcast | Self::Blackhole => Key::Blackhole,
-            Self::Link(port) => Key::Link(port),
-            Self::Station(port, mac, family) => Key::Station(port, mac, family),
-            Self::Gateway(port, gateway) => Key::Neighbour(port, gateway),
-            Self::Unreachable | Self::Prohibited => Key::Unreachable,
-        }
-    }
-
-    /// The flags that say so.
-    pub(crate) const fn flags(self) -> RouteFlags {
-        match self {
-            Self::Local | Self::Anycast => RouteFlags::LOCAL,
-            Self::Broadcast => RouteFlags::BROADCAST,
-            Self::Link(_) => RouteFlags::empty(),
-            Self::Station(..) => RouteFlags::LLINFO,
-            Self::Gateway(..) => RouteFlags::GATEWAY,
-            Self::Blackhole => RouteFlags::BLACKHOLE,
-            Self::Unreachable | Self::Prohibited => RouteFlags::REJECT,
-        }
-    }
-
-    /// Whether a person would look for such a route: not if it follows from an address and is no host's.
-    pub(crate) const fn is_listed(self) -> bool {
-        !matches!(self, Self::Broadcast | Self::Anycast)
-    }
-
-    /// The port it leaves through.
-    pub(crate) const fn port(self) -> Option<PortId> {
-        match self {
-            Self::Link(port) | Self::Station(port, ..) | Self::Gateway(port, _) => Some(port),
-            Self::Local | Self::Anycast | Self::Broadcast | Self::Blackhole | Self::Unreachable | Self::Prohibited => {
-                None
-            }
-        }
-    }
-}
+pub(crate) use way::{Protocol, Way};
 
 /// A neighbour whose MAC address is known.
 #[derive(Debug, Clone, Copy)]
@@ -473,127 +373,4 @@ where
 fn shared_len<A: Address>(one: A, other: A) -> u8 {
     let differing = (one.to_number() ^ other.to_number()) << (128 - u32::from(A::BITS));
     u8::try_from(differing.leading_zeros()).unwrap_or(A::BITS).min(A::BITS)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Where a route leads, and by which next hop.
-    #[derive(Clone, Copy)]
-    struct Route {
-        way: Way,
-        next_hop: NextHopId,
-    }
-
-    impl<A: Address> Table<A>
-    where
-        Network: From<Prefix<A>>,
-    {
-        fn insert(&mut self, prefix: Prefix<A>, protocol: Protocol, route: Route) {
-            self.set(prefix, protocol, Facts::of(route.way, prefix.into(), protocol), route.next_hop);
-        }
-
-        fn clear(&mut self, prefix: Prefix<A>, protocol: Protocol) {
-            let entry = Arc::clone(self.paths(prefix, protocol).unwrap().first());
-            assert!(self.remove(prefix, &entry).is_some());
-        }
-    }
-
-    const LINK: Route = Route { way: Way::Link(PortId(0)), next_hop: NextHopId::new(1) };
-    const HOST: NextHopId = NextHopId::new(2);
-    const BLACKHOLE: Route = Route { way: Way::Blackhole, next_hop: NextHopId::new(3) };
-
-    fn prefix(text: &str) -> Prefix<Ipv4Addr> {
-        text.parse().unwrap()
-    }
-
-    fn address(text: &str) -> Ipv4Addr {
-        text.parse().unwrap()
-    }
-
-    fn connected() -> Table<Ipv4Addr> {
-        let mut table = Table::default();
-        table.insert(prefix("192.0.2.0/24"), Protocol::Connected, LINK);
-        table
-    }
-
-    #[test]
-    fn a_known_host_has_an_entry_of_its_own_and_loses_it() {
-        let mut table = connected();
-        table.host_found(address("192.0.2.7"), PortId(0), HOST);
-        let fib = table.forwarding();
-        assert_eq!(fib.lookup(address("192.0.2.7")), Some(HOST));
-        assert_eq!(fib.lookup(address("192.0.2.8")), Some(LINK.next_hop));
-        assert_eq!(table.host_lost(address("192.0.2.7"), PortId(0)), Some(HOST));
-        assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(LINK.next_hop));
-    }
-
-    #[test]
-    fn a_route_right_at_a_host_or_around_it_wins_over_the_host() {
-        for above in ["192.0.2.7/32", "192.0.2.0/28"] {
-            let mut table = connected();
-            table.host_found(address("192.0.2.7"), PortId(0), HOST);
-            table.insert(prefix(above), Protocol::Static, BLACKHOLE);
-            assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(BLACKHOLE.next_hop), "{above}");
-            table.clear(prefix(above), Protocol::Static);
-            assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(HOST), "{above}, removed again");
-        }
-    }
-
-    #[test]
-    fn a_host_behind_a_port_the_routes_do_not_lead_to_is_left_out() {
-        let mut table = connected();
-        table.host_found(address("192.0.2.7"), PortId(1), HOST);
-        assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(LINK.next_hop));
-    }
-
-    #[test]
-    fn of_two_routes_to_one_network_the_preferred_protocol_s_counts() {
-        let mut table = connected();
-        table.insert(prefix("192.0.2.0/24"), Protocol::Static, BLACKHOLE);
-        assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(LINK.next_hop));
-        table.clear(prefix("192.0.2.0/24"), Protocol::Connected);
-        assert_eq!(table.forwarding().lookup(address("192.0.2.7")), Some(BLACKHOLE.next_hop));
-    }
-
-    fn any_prefix<A: Address>() -> impl Strategy<Value = Prefix<A>> {
-        // Few distinct bits, so that prefixes nest and collide.
-        (0..64_u128, 0..=A::BITS).prop_map(|(number, len)| {
-            let spread = (number >> 3 << (A::BITS - 3)) | (number & 7);
-            Prefix::containing(A::from_number(spread), len)
-        })
-    }
-
-    fn agrees<A: Address>(prefixes: &[Prefix<A>], probes: &[Prefix<A>]) -> Result<(), TestCaseError>
-    where
-        Network: From<Prefix<A>>,
-    {
-        let mut table = Table::default();
-        for prefix in prefixes {
-            table.insert(*prefix, Protocol::Static, BLACKHOLE);
-        }
-        for probe in probes.iter().flat_map(|probe| [probe.address(), probe.last()]) {
-            let scan = prefixes.iter().filter(|prefix| prefix.contains(probe)).max_by_key(|prefix| prefix.len());
-            prop_assert_eq!(table.longest_match(probe).map(|(prefix, ..)| prefix), scan.copied());
-        }
-        Ok(())
-    }
-
-    proptest! {
-        #[test]
-        fn the_longest_match_is_what_a_scan_of_all_routes_finds(
-            v4 in proptest::collection::vec(any_prefix::<Ipv4Addr>(), 0..30),
-            v6 in proptest::collection::vec(any_prefix::<Ipv6Addr>(), 0..30),
-            probes4 in proptest::collection::vec(any_prefix(), 20),
-            probes6 in proptest::collection::vec(any_prefix(), 20),
-        ) {
-            agrees(&v4, &probes4)?;
-            agrees(&v6, &probes6)?;
-        }
-    }
 }
