@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use boundary::{Counters, ForwardingState, Mtu, PortId, PortState, Publisher, Punt, PuntReason};
+use boundary::{Counters, ForwardingState, Mtu, PortId, Publisher, Punt, PuntReason};
 use control_api::{ApiError, ErrorKind, Link, Reply, Request, Spread};
 use packet::ethernet::{EtherType, Header, MacAddr};
 
@@ -14,26 +14,26 @@ use crate::asker::Asker;
 use crate::callouts::{Callouts, Timed};
 use crate::cloning::RESOLVES_PER_SECOND;
 use crate::config::{self, Config};
+use crate::counts::ControlCounts;
 use crate::events::{Cause, ClientId, Events, Queue};
 use crate::expiry::Wall;
-use crate::fpm::{self, Daemon};
+use crate::fpm::Daemon;
 use crate::icmp::Problem;
 use crate::limit::TokenBucket;
-use crate::limits::{IcmpLimits, Limits};
+use crate::limits::Limits;
 use crate::links::Links;
 use crate::misses::Misses;
-use crate::multipath::Multipath;
 use crate::neighbours::Neighbours;
 use crate::packets::Packet;
-use crate::ports::{PortInfo, Ports};
+use crate::ports::Ports;
 use crate::presence::Presence;
 use crate::queues::Queues;
 use crate::reassembly::Reassembly;
 use crate::redirect::RedirectCounts;
-use crate::routes::{Fibs, Routes};
-use crate::tap::{Kernel, Taps};
+use crate::routes::Routes;
+use crate::setup::Setup;
+use crate::tap::Taps;
 use crate::time::Timestamp;
-use crate::timers;
 
 /// Where frames of the control thread go.
 pub trait Outbox {
@@ -84,186 +84,6 @@ pub struct WorkerInfo {
     pub core: usize,
     /// Where its counters are read.
     pub counters: Counters,
-}
-
-/// All that the control thread starts from.
-#[derive(Debug, Default)]
-pub struct Setup {
-    /// The ports, by [`PortId`]: the same, and in the same order, as in the first forwarding state.
-    pub ports: Vec<PortInfo>,
-    /// Which tables of routes there are.
-    pub fibs: Fibs,
-    /// The number of the table that what comes in through each port is forwarded by, by [`PortId`]; the main one, 0, for a
-    /// port that has no place here.
-    pub port_fibs: Vec<u16>,
-    /// Whether the routes of ports' addresses are in all tables, or each in its port's (`net.add_addr_allfibs`).
-    pub add_addr_allfibs: bool,
-    /// Whether packets are counted for every route that does not say otherwise.
-    pub count_packets: bool,
-    /// How what goes to one network is divided among several routes.
-    pub multipath: Multipath,
-    /// Static routes.
-    pub routes: Vec<config::Route>,
-    /// How many timers of routes there may be.
-    pub timers: timers::Limits,
-    /// Static neighbours.
-    pub neighbours: Vec<config::Neighbour>,
-    /// What each port does on its link, by [`PortId`]; a port that has no place here does what one does by default.
-    pub links: Vec<config::LinkSettings>,
-    /// How many ICMP messages may leave.
-    pub icmp: IcmpLimits,
-    /// Whether packets go the way that their sender wrote into them (RFC 791).
-    pub source_routes: bool,
-    /// Whether to make MAC addresses up instead of asking for them: for captures, where nobody would answer.
-    pub assume_neighbours: bool,
-    /// The receive queues of the ports, if there are workers to divide them among.
-    pub queues: Queues,
-    /// The kernel's interfaces on ports, if there are any.
-    pub kernel: Option<Box<dyn Kernel>>,
-    /// How a routing daemon is listened to, if one is.
-    pub fpm: Option<fpm::Settings>,
-    /// The configuration all this is from, which another is held against while ferry runs.
-    pub config: Option<Arc<Config>>,
-}
-
-impl Setup {
-    /// What `config` says of ports whose devices are in these states, in the same order.
-    pub fn new(config: &Config, states: impl IntoIterator<Item = PortState>) -> Self {
-        let port = |(port, state): (&config::Port, PortState)| PortInfo {
-            name: port.name.clone(),
-            device: config.under(port),
-            addresses: port.addresses.clone(),
-            state,
-            directed_broadcast: port.directed_broadcast,
-        };
-        Self {
-            ports: config.ports().iter().zip(states).map(port).collect(),
-            fibs: config.routing().fibs,
-            port_fibs: config.ports().iter().map(|port| port.fib).collect(),
-            add_addr_allfibs: config.routing().add_addr_allfibs,
-            count_packets: config.routing().count_packets,
-            multipath: config.routing().multipath(0),
-            routes: config.routes().to_vec(),
-            timers: timers::Limits::default(),
-            neighbours: config.neighbours().to_vec(),
-            links: config.ports().iter().map(|port| port.link.clone()).collect(),
-            icmp: *config.icmp(),
-            source_routes: config.source_routes(),
-            assume_neighbours: false,
-            queues: Queues::default(),
-            kernel: None,
-            fpm: config.fpm().cloned(),
-            config: Some(Arc::new(config.clone())),
-        }
-    }
-}
-
-/// What the control thread did that no worker counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ControlCounts {
-    /// Answers to echo requests.
-    pub echo_replies: u64,
-    /// ICMP errors sent.
-    pub icmp_errors: u64,
-    /// ICMP errors and echo replies not sent because there were too many.
-    pub icmp_limited: u64,
-    /// TCP resets sent.
-    pub resets: u64,
-    /// Packets whose IPv4 options make no sense.
-    pub bad_options: u64,
-    /// Packets with a source route that was not followed.
-    pub source_routes: u64,
-    /// Fragments to us that overlap others of their datagram.
-    pub fragments_overlapping: u64,
-    /// Fragments to us that there was no room for.
-    pub fragments_refused: u64,
-    /// Fragments to us that no sender cuts like that.
-    pub fragments_malformed: u64,
-    /// Datagrams to us that did not become whole in time.
-    pub fragments_timed_out: u64,
-    /// ARP requests and neighbour solicitations sent.
-    pub questions: u64,
-    /// Packets to neighbours that there was no room for, or no question left to ask with.
-    pub neighbour_refused: u64,
-    /// Packets that had no room to wait for their neighbour, or made room for newer ones.
-    pub neighbour_overflowed: u64,
-    /// Packets whose neighbour never answered.
-    pub neighbour_lost: u64,
-    /// Messages in which somebody else claimed one of our addresses.
-    pub address_conflicts: u64,
-    /// Router advertisements sent.
-    pub router_advertisements: u64,
-    /// Advertisements of other routers that tell hosts otherwise than we do.
-    pub router_inconsistencies: u64,
-    /// Questions answered for hosts behind other ports.
-    pub proxied: u64,
-    /// Frames that the outbox had no room for.
-    pub frames_lost: u64,
-    /// Routes that a timer deleted, or their own time to expire.
-    pub routes_expired: u64,
-    /// Pinned routes that were to be deleted by either, those that follow from a port's address among them: they stay.
-    pub expiries_refused: u64,
-    /// Packets that would have made a route of their own, and were too many for that.
-    pub resolves_refused: u64,
-    /// Packets without a route that nobody was told of, because there were too many such destinations.
-    pub misses_untold: u64,
-}
-
-impl ControlCounts {
-    /// Each with its name.
-    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let Self {
-            echo_replies,
-            icmp_errors,
-            icmp_limited,
-            resets,
-            bad_options,
-            source_routes,
-            fragments_overlapping,
-            fragments_refused,
-            fragments_malformed,
-            fragments_timed_out,
-            questions,
-            neighbour_refused,
-            neighbour_overflowed,
-            neighbour_lost,
-            address_conflicts,
-            frames_lost,
-            routes_expired,
-            expiries_refused,
-            resolves_refused,
-            misses_untold,
-            router_advertisements,
-            router_inconsistencies,
-            proxied,
-        } = *self;
-        [
-            ("echo_replies", echo_replies),
-            ("icmp_errors", icmp_errors),
-            ("icmp_limited", icmp_limited),
-            ("resets", resets),
-            ("bad_options", bad_options),
-            ("source_routes", source_routes),
-            ("fragments_overlapping", fragments_overlapping),
-            ("fragments_refused", fragments_refused),
-            ("fragments_malformed", fragments_malformed),
-            ("fragments_timed_out", fragments_timed_out),
-            ("questions", questions),
-            ("neighbour_refused", neighbour_refused),
-            ("neighbour_overflowed", neighbour_overflowed),
-            ("neighbour_lost", neighbour_lost),
-            ("address_conflicts", address_conflicts),
-            ("frames_lost", frames_lost),
-            ("routes_expired", routes_expired),
-            ("expiries_refused", expiries_refused),
-            ("resolves_refused", resolves_refused),
-            ("misses_untold", misses_untold),
-            ("router_advertisements", router_advertisements),
-            ("router_inconsistencies", router_inconsistencies),
-            ("proxied", proxied),
-        ]
-        .into_iter()
-    }
 }
 
 /// The control plane.
