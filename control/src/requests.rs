@@ -4,19 +4,22 @@
 //! metrics ([`RouteMessage`]). Both end in the same table. What follows from a port's address has its route already, so
 //! nobody can add another to the same network, neither here nor in the configuration.
 
+mod message;
+mod ways;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use boundary::{Group, PortId};
+use boundary::Group;
 use control_api::{
     ApiError, Batch, ErrorKind, Family, Network, Refused, Route, RouteFilter, RouteFlags, RouteMessage, RouteMetrics,
     Target, Verb,
 };
-use lpm::{Address, Prefix};
 
+pub(crate) use self::message::destination;
+use self::message::priority_in;
 use crate::config;
 use crate::control::Control;
-use crate::packets::is_link_local;
 use crate::rib::{Protocol, Way};
 use crate::route::{Facts, Held, RouteEntry};
 use crate::routes::MAIN;
@@ -414,73 +417,6 @@ impl Control {
             Protocol::Local | Protocol::Connected | Protocol::Static => Ok(Arc::clone(entry)),
         }
     }
-
-    /// Where a person wants a route for packets in transit to lead.
-    fn forwarded_way_of(&self, network: Network, target: &Target) -> Result<Way, ApiError> {
-        if network.address().is_multicast() && network.len() > 0 {
-            let message = format!("{network} is multicast, which is not forwarded");
-            return Err(ApiError::new(ErrorKind::Invalid, message));
-        }
-        let leads = self.way_of(network, target)?;
-        if let Way::Gateway(port, gateway) = leads
-            && !self.ports.port(port).can_have_neighbour(gateway)
-        {
-            let name = &self.ports.port(port).name;
-            let message = format!("the gateway {gateway} is not on the network of port `{name}`");
-            return Err(ApiError::new(ErrorKind::UnreachableGateway, message)
-                .with_hint("see `port show` for the networks there are"));
-        }
-        Ok(leads)
-    }
-
-    /// Where a person wants a route to lead, with names and gateways found.
-    fn way_of(&self, network: Network, target: &Target) -> Result<Way, ApiError> {
-        let refused = |message| Err(ApiError::new(ErrorKind::Invalid, message));
-        if is_link_local(network.address()) && network.len() > 0 {
-            return refused(format!("{network} is link-local, which is not forwarded"));
-        }
-        match target {
-            Target::Blackhole => Ok(Way::Blackhole),
-            Target::Unreachable => Ok(Way::Unreachable),
-            Target::Prohibit => Ok(Way::Prohibited),
-            Target::Dev(name) => Ok(Way::Link(self.ports.named(name)?)),
-            Target::Station { dev, lladdr } if lladdr.is_multicast() || lladdr.0 == [0; 6] => {
-                refused(format!("{lladdr} is no station's address, so nobody on `{dev}` has it"))
-            }
-            Target::Station { dev, lladdr } => Ok(Way::Station(self.ports.named(dev)?, *lladdr, network.family())),
-            Target::Via { gateway, dev } => {
-                let port = dev.as_deref().map(|name| self.ports.named(name)).transpose()?;
-                if network.family() != Family::of(*gateway) {
-                    return Err(ApiError::new(
-                        ErrorKind::FamilyMismatch,
-                        format!("{network} is {}, its gateway {gateway} is {}", network.family(), Family::of(*gateway)),
-                    ));
-                }
-                let port = self.port_of_gateway(*gateway, port)?;
-                Ok(Way::Gateway(port, *gateway))
-            }
-        }
-    }
-
-    /// The port a gateway is behind: the one that is named, as it is.
-    fn port_of_gateway(&self, gateway: IpAddr, wanted: Option<PortId>) -> Result<PortId, ApiError> {
-        let refused = |message| ApiError::new(ErrorKind::UnreachableGateway, message);
-        if self.ports.own(gateway) {
-            return Err(refused(format!("the gateway {gateway} is an own address"))
-                .with_hint("name the router at the other end of the link"));
-        }
-        match wanted {
-            None if is_link_local(gateway) && gateway.is_ipv6() => {
-                Err(refused(format!("the gateway {gateway} is link-local, and no port is named"))
-                    .with_hint("name the port: `via ADDRESS dev PORT`"))
-            }
-            None => self.ports.on_link(gateway).ok_or_else(|| {
-                refused(format!("the gateway {gateway} is on no port's network"))
-                    .with_hint("see `port show` for the networks there are")
-            }),
-            Some(port) => Ok(port),
-        }
-    }
 }
 
 /// A route that is to be added.
@@ -524,16 +460,6 @@ impl Asked {
     }
 }
 
-fn priority_in(message: &RouteMessage) -> Result<Option<u8>, ApiError> {
-    match message.priority {
-        Some(priority) if !(1..=RouteMessage::LAST_PRIORITY).contains(&priority) => {
-            Err(ApiError::new(ErrorKind::Invalid, format!("{priority} is no priority"))
-                .with_hint(format!("give one from 1 to {}", RouteMessage::LAST_PRIORITY)))
-        }
-        given => Ok(given),
-    }
-}
-
 /// The lock of a route that is to be changed: nobody waits here for who has it.
 pub(crate) fn held(entry: &Arc<RouteEntry>) -> Result<Held, ApiError> {
     Held::at_once(entry).ok_or_else(|| {
@@ -552,45 +478,4 @@ pub(crate) fn is_daemon_s(network: Network) -> ApiError {
 /// Whether only somebody who says so may change it.
 fn is_pinned(entry: &RouteEntry) -> bool {
     entry.flags().contains(RouteFlags::PINNED)
-}
-
-/// The network that a message is about: bits beyond its mask do not count, and a host has no mask.
-pub(crate) fn destination(message: &RouteMessage) -> Result<Network, ApiError> {
-    let is_host = message.flags.is_some_and(|flags| flags.contains(RouteFlags::HOST));
-    let network = match (message.dst, message.netmask) {
-        (dst, None) => Some(Network::host(dst)),
-        (dst, Some(_ignored)) if is_host => Some(Network::host(dst)),
-        (IpAddr::V4(dst), Some(IpAddr::V4(mask))) => len_of(mask).map(|len| Prefix::containing(dst, len).into()),
-        (IpAddr::V6(dst), Some(IpAddr::V6(mask))) => len_of(mask).map(|len| Prefix::containing(dst, len).into()),
-        (dst, Some(mask)) => {
-            let message = format!("{dst} is {}, its mask {mask} is {}", Family::of(dst), Family::of(mask));
-            return Err(ApiError::new(ErrorKind::FamilyMismatch, message));
-        }
-    };
-    network.ok_or_else(|| {
-        let mask = message.netmask.map(|mask| mask.to_string()).unwrap_or_default();
-        ApiError::new(ErrorKind::Invalid, format!("the mask {mask} has a hole"))
-            .with_hint("give one whose ones all come first")
-    })
-}
-
-/// How many bits a mask keeps; nothing if they do not all come first.
-fn len_of<A: Address>(mask: A) -> Option<u8> {
-    let bits = mask.to_number() << (128 - u32::from(A::BITS));
-    let len = bits.leading_ones();
-    let is_without_holes = len == 128 || bits << len == 0;
-    is_without_holes.then_some(len).and_then(|len| u8::try_from(len).ok())
-}
-
-impl From<config::Target> for Way {
-    /// The configuration has found ports and gateways already.
-    fn from(target: config::Target) -> Self {
-        match target {
-            config::Target::Via { gateway, port } => Self::Gateway(port, gateway),
-            config::Target::Link(port) => Self::Link(port),
-            config::Target::Blackhole => Self::Blackhole,
-            config::Target::Unreachable => Self::Unreachable,
-            config::Target::Prohibit => Self::Prohibited,
-        }
-    }
 }
