@@ -51,7 +51,11 @@ pub(crate) fn send_straight_on<P: Port, H: Header>(
 /// The neighbour that all packets go to, if they do.
 #[inline]
 fn neighbour_of_all<'s>(state: &'s ForwardingState, next_hops: &[Option<NextHopId>]) -> Option<&'s Adjacency> {
-    let first = next_hops.first()?;
+    let (first, last) = (next_hops.first()?, next_hops.last()?);
+    // In mixed traffic these differ already.
+    if first != last {
+        return None;
+    }
     // Without a way out in the middle, so that it is done by vectors.
     let differ = next_hops.iter().fold(false, |differ, next_hop| differ | (next_hop != first));
     match first.map(|id| state.next_hop(id)) {
