@@ -226,7 +226,7 @@ impl Bench<'_> {
         })
     }
 
-    /// A short search, in trials of a quarter of a second. The clients are idle, so the generator may go first.
+    /// A short search, in trials of an eighth of a slice. The clients are idle, so the generator may go first.
     fn lossless(&mut self) -> Result<f64, String> {
         self.generator.go_first(true);
         let found = self.search();
@@ -238,7 +238,8 @@ impl Bench<'_> {
         let Self { options, generator, dut, .. } = self;
         let most = Load::steady(100e6, Duration::from_millis(500), false);
         let most = dut.running(|_dut| generator.run(&most, &Progress::hidden()))?.offered_a_second();
-        let mut search = Search::new(vec![Goal { width: 0.02, ..Goal::NDR.scaled(0.25) }], most / 1e4, most);
+        let goal = Goal { width: 0.02, ..Goal::NDR.scaled(options.seconds / 8.0) };
+        let mut search = Search::new(vec![goal], most / 1e4, most);
         while let Some(Trial { load, time }) = search.next() {
             let progress = Progress::new(format!("{:.3} Mpps, in search of the rate without loss", load / 1e6), time);
             let mut again = options.again;
