@@ -219,7 +219,10 @@ impl GroupId {
 }
 
 /// What a route leads to.
+///
+/// A worker reads one for every packet: half a line of the caches, so that none lies in two, and found by a shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(align(32))]
 pub enum NextHop {
     /// A neighbour whose MAC address is known.
     Neighbour(Adjacency),
@@ -235,6 +238,8 @@ pub enum NextHop {
     /// Nowhere, and the sender is told.
     Unreachable,
 }
+
+const _: () = assert!(size_of::<NextHop>() == 32);
 
 /// A neighbour, ready to send to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
