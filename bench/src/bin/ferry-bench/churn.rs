@@ -250,7 +250,12 @@ impl Bench<'_> {
                 }
                 again -= 1;
             };
-            search.note(Measured { load, time, loss_ratio: loss_ratio(&outcome) });
+            // As in the slices, what it was kept from offering is no loss: while it was there, it offered the rate.
+            let loss_ratio = match outcome.was_kept_from_offering() {
+                true => outcome.loss_ratio(),
+                false => loss_ratio(&outcome),
+            };
+            search.note(Measured { load, time, loss_ratio });
         }
         let lower = search.bounds().first().and_then(|bounds| bounds.lower);
         lower.ok_or_else(|| "ferryd carries no rate without loss on this machine now; name one with --ndr".to_owned())

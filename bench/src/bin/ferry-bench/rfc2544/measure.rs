@@ -190,11 +190,9 @@ fn throughput(targets: &mut [Target], findings: &mut [Findings], options: &Optio
     Ok(())
 }
 
-/// The loss of a trial. A rate that the generator did not reach was not carried either; what it was kept from offering, by
-/// others on its core, says nothing of a device: while it was there, it offered the rate.
+/// The loss of a trial. A rate that the generator did not reach was not carried either.
 pub(crate) fn loss_ratio(outcome: &Outcome) -> f64 {
-    let was_too_slow = outcome.falls_short() && !outcome.was_kept_from_offering();
-    if was_too_slow { outcome.shortfall().max(outcome.loss_ratio()) } else { outcome.loss_ratio() }
+    if outcome.falls_short() { outcome.shortfall().max(outcome.loss_ratio()) } else { outcome.loss_ratio() }
 }
 
 /// In rounds in which all targets take turns. Close to the highest rate what waits during a stall takes ten times as long to
