@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// What to measure of all that can be, by words with commas between them, such as `memory,full,ipv4`: sources
     /// memory, null, pcap; tables one-route, full; families ipv4, ipv6, mixed; flows 1, zipf, 10k, 100k, 1m; sizes 64, imix,
     /// 1518. Each kind of word leaves the others as they are; `--only ""` is all of it, which takes hours. Without this:
-    /// what has to be met, in four minutes.
+    /// what has to be met, in three minutes.
     #[arg(long)]
     only: Option<String>,
     /// The full table: prefixes, one a line, gzipped or not. Without it, one is made up.

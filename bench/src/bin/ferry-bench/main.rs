@@ -32,15 +32,18 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// One worker on one core: what a packet costs it, by stages and engines, and beside `dpdk-testpmd`.
+    /// One worker on one core: what a packet costs it, by stages and engines, and beside `dpdk-testpmd`. Three minutes as it
+    /// is.
     Forward(forward::Options),
     /// A flood of packets to nobody, or of expired ones, and what it costs others; over ports in memory.
     Flood(flood::Options),
     /// A paced load on two ports, every packet numbered and timed: what was lost, late, twice or out of order.
     Generate(generate::Options),
     /// Throughput, latency, loss, bursts and recovery of ferryd or `dpdk-testpmd` over vhost, or of what is between two ports.
+    /// Four minutes as it is.
     Rfc2544(rfc2544::Options),
-    /// Packets that ferryd loses while routes change, counters are read and neighbours come and go.
+    /// Packets that ferryd loses while routes change, counters are read and neighbours come and go. Three to four minutes as
+    /// it is.
     Churn(churn::Options),
     /// Captures into a running ferryd, and whether it does with each packet what `ferry replay` says.
     Replay(replay::Options),
