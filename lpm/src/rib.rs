@@ -1,10 +1,10 @@
 //! The writer's side of the tree: the routes, filed by level, and the nodes compiled from them.
 //!
-//! (The structure itself is taught, with an example, in `DESIGN.md`.) Each [`Node`] holds the routes whose length ends in its level, and a child for each position that longer routes start
-//! from. It also knows the block that was compiled from it last. A change marks the nodes on its way; compiling goes down
-//! the marks, writes a new block for each node that changed and for each of its ancestors, and retires the old ones: that
-//! is the path copy. What a node inherits, the answer of the longest shorter route, is handed down; a child is compiled
-//! again if it inherits something else than last time.
+//! (The structure itself is taught, with an example, in `DESIGN.md`.) Each [`Node`] holds the routes whose length ends in
+//! its level, and a child for each position that longer routes start from. It also knows the block that was compiled from it
+//! last. A change marks the nodes on its way; compiling goes down the marks, writes a new block for each node that changed
+//! and for each of its ancestors, and retires the old ones: that is the path copy. What a node inherits, the answer of the
+//! longest shorter route, is handed down; a child is compiled again if it inherits something else than last time.
 
 mod children;
 mod node;

@@ -7,9 +7,10 @@
 //! received = transmitted + punted + dropped
 //! ```
 //!
-//! Publishing is a sequence lock: some plain stores between two increments of a sequence number, once a turn. Counters of what
-//! seldom happens stand first, and those before the first that has changed are left alone. Only this worker writes there. A reader that came in between tries again, and gives way if that goes on: the worker may have
-//! been interrupted in the middle. A worker never waits.
+//! Publishing is a sequence lock: some plain stores between two increments of a sequence number, once a turn. Counters of
+//! what seldom happens stand first, and those before the first that has changed are left alone. Only this worker writes
+//! there. A reader that came in between tries again, and gives way if that goes on: the worker may have been interrupted in
+//! the middle. A worker never waits.
 
 use std::iter;
 use std::ops::Range;

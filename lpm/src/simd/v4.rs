@@ -76,6 +76,7 @@ pub(super) fn finish<const WIDTH: u32>(
     entries: &[u32],
     answers: &mut [Option<NextHopId>],
 ) {
+    debug_assert!(addresses.len() == answers.len() && entries.len() == answers.len());
     // "Beyond" is the largest value there is. To look for it among the answers afterwards takes fewer instructions, but has
     // to wait until they are all written, behind whatever else the caller has written. And one maximum of all would wait for
     // itself: it takes two instructions, one after the other, to make it.
