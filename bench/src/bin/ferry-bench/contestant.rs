@@ -61,7 +61,7 @@ impl Contestant {
         })
     }
 
-    /// Packets it has received on all its ports since it was started.
+    /// Packets it has forwarded since it was started; testpmd hands on all that it receives, and is asked for those.
     pub(crate) fn packets(&mut self) -> Result<u64, String> {
         match self.dialect {
             Dialect::Ferry => {

@@ -31,9 +31,12 @@ pub(crate) struct Options {
     full: bool,
     #[arg(long)]
     routes: Option<PathBuf>,
+    /// Counts what came in instead of what left: of a source whose frames are no packets all are dropped.
+    #[arg(long)]
+    received: bool,
 }
 
-/// Forwards on the core, and prints how many packets came in whenever a line is read.
+/// Forwards on the core, and prints how many packets left whenever a line is read.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let devices = options.vdevs.iter().map(|vdev| vdev.parse()).collect::<Result<Vec<dpdk::Device>, _>>();
     let devices = devices.map_err(|error| error.to_string())?;
@@ -72,7 +75,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             }
         });
         for _question in stdin().lock().lines() {
-            println!("{}", counters[0].read().received());
+            let counted = counters[0].read();
+            println!("{}", if options.received { counted.received() } else { counted.transmitted() });
         }
         stop.store(true, Ordering::Relaxed);
     });

@@ -89,6 +89,9 @@ fn ferry(cell: Cell, vdevs: &[String], buffers: u32, options: &Options) -> Resul
     for vdev in vdevs {
         command.args(["--vdev", vdev]);
     }
+    if cell.source == Source::Null {
+        command.arg("--received");
+    }
     if cell.routes == Which::Full {
         command.arg("--full");
         if let Some(path) = &options.routes {
@@ -209,6 +212,16 @@ mod tests {
         let after = |word: &str| ours[ours.iter().position(|argument| argument == word).unwrap() + 1].clone();
         assert_eq!([after("--core"), after("--buffers")], ["1".to_owned(), buffers.to_string()]);
         assert!(theirs.contains(&format!("--total-num-mbufs={buffers}")) && theirs.contains(&"0@0,1@1".to_owned()));
+    }
+
+    #[test]
+    fn what_ferry_drops_counts_only_where_no_frame_is_a_packet() {
+        let options = Line::parse_from(["forward"]).options;
+        for (words, counts) in [("pcap,one-route,1,64,ipv4", false), ("null", true)] {
+            let cell = matrix::chosen(words).unwrap()[0];
+            let ours = arguments(&ferry(cell, &[], SPARE, &options).unwrap());
+            assert_eq!(ours.contains(&"--received".to_owned()), counts, "{words}");
+        }
     }
 
     #[test]
