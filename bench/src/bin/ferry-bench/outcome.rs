@@ -268,9 +268,9 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// Of each percentile the middle one.
+    /// Of each percentile the middle one; not a number if nobody has samples, of which those without say nothing.
     pub(crate) fn middle(of: &[Self]) -> Self {
-        let middle = |part: fn(&Self) -> f64| quantile(of.iter().map(part).collect(), 0.5);
+        let middle = |part: fn(&Self) -> f64| quantile(Self::taken(of).map(part).collect(), 0.5);
         Self {
             samples: of.iter().map(|times| times.samples).sum(),
             min_us: middle(|times| times.min_us),
@@ -280,6 +280,17 @@ impl Times {
             p999_us: middle(|times| times.p999_us),
             max_us: middle(|times| times.max_us),
         }
+    }
+
+    /// The lowest and the highest 99 %, of those with samples; not numbers if there are none.
+    pub(crate) fn p99_between(of: &[Self]) -> [f64; 2] {
+        let p99 = || Self::taken(of).map(|times| times.p99_us);
+        [p99().fold(f64::NAN, f64::min), p99().fold(f64::NAN, f64::max)]
+    }
+
+    /// Those with samples: of a trial in which nothing came out every percentile is zero.
+    fn taken(of: &[Self]) -> impl Iterator<Item = &Self> {
+        of.iter().filter(|times| times.samples > 0)
     }
 }
 
@@ -298,9 +309,8 @@ fn share(part: u64, whole: u64) -> f64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_round_with_a_stall_does_not_move_the_middle() {
-        let times = |micros: f64| Times {
+    fn times(micros: f64) -> Times {
+        Times {
             samples: 10,
             min_us: micros,
             p50_us: micros,
@@ -308,7 +318,22 @@ mod tests {
             p99_us: 2.0 * micros,
             p999_us: micros,
             max_us: micros,
-        };
+        }
+    }
+
+    #[test]
+    fn a_round_in_which_nothing_came_out_is_not_one_of_no_time() {
+        let none = Times { samples: 0, ..times(0.0) };
+        let rounds = [none, none, times(3.0), times(1.0), times(2.0)];
+        let middle = Times::middle(&rounds);
+        assert_eq!((middle.samples, middle.p50_us, middle.p99_us), (30, 2.0, 4.0));
+        assert_eq!(Times::p99_between(&rounds), [2.0, 6.0]);
+        assert!(Times::middle(&[none]).p99_us.is_nan());
+        assert!(Times::p99_between(&[none]).iter().all(|p99| p99.is_nan()));
+    }
+
+    #[test]
+    fn one_round_with_a_stall_does_not_move_the_middle() {
         let middle = Times::middle(&[times(3.0), times(1000.0), times(1.0)]);
         assert_eq!((middle.samples, middle.p50_us, middle.p99_us), (30, 3.0, 6.0));
     }

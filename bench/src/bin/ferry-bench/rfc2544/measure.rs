@@ -60,14 +60,13 @@ pub(super) struct AtLoad {
 impl AtLoad {
     fn of(percent: u32, rate: f64, rounds: &[Outcome]) -> Self {
         let times: Vec<Times> = rounds.iter().map(Outcome::times).collect();
-        let p99 = || times.iter().map(|times| times.p99_us);
         Self {
             percent,
             rate,
             lost: rounds.iter().map(Outcome::lost).sum(),
             lapses: rounds.iter().map(|outcome| outcome.lapses.count).sum(),
             times: Times::middle(&times),
-            p99_us_between: [p99().fold(f64::INFINITY, f64::min), p99().fold(0.0, f64::max)],
+            p99_us_between: Times::p99_between(&times),
         }
     }
 }
