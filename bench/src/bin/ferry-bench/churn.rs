@@ -245,17 +245,13 @@ impl Bench<'_> {
             let mut again = options.again;
             let outcome = loop {
                 let outcome = dut.running(|_dut| generator.run(&Load::steady(load, time, false), &progress))?;
-                if again == 0 || !is_of_the_machine(load, &outcome, dut.away()) {
+                let is_doubtful = outcome.was_kept_from_offering() || is_of_the_machine(load, &outcome, dut.away());
+                if again == 0 || !is_doubtful {
                     break outcome;
                 }
                 again -= 1;
             };
-            // As in the slices, what it was kept from offering is no loss: while it was there, it offered the rate.
-            let loss_ratio = match outcome.was_kept_from_offering() {
-                true => outcome.loss_ratio(),
-                false => loss_ratio(&outcome),
-            };
-            search.note(Measured { load, time, loss_ratio });
+            search.note(Measured { load, time, loss_ratio: loss_ratio(&outcome) });
         }
         let lower = search.bounds().first().and_then(|bounds| bounds.lower);
         lower.ok_or_else(|| "ferryd carries no rate without loss on this machine now; name one with --ndr".to_owned())
