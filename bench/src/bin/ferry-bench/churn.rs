@@ -121,6 +121,21 @@ struct Slice {
     outcome: Outcome,
 }
 
+/// What is offered in every slice.
+#[derive(Debug, Clone, Copy)]
+struct Offer {
+    /// What ferryd carries without loss, in packets a second.
+    ndr: f64,
+    /// Which part of it.
+    percent: u32,
+}
+
+impl Offer {
+    fn rate(self) -> f64 {
+        self.ndr * f64::from(self.percent) / 100.0
+    }
+}
+
 /// What measures, and what is measured.
 struct Bench<'a> {
     options: &'a Options,
@@ -156,19 +171,19 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         Some(ndr) => ndr,
         None => bench.lossless()?,
     };
-    let rate = ndr * f64::from(options.percent) / 100.0;
+    let offer = Offer { ndr, percent: options.percent };
     let mut slices = Vec::new();
     let mut lot = Noise(u64::from(options.rounds));
     for pair in 0..options.rounds {
         for updates in drawn(&options.updates, &mut lot) {
             let first = pair % 2 == 1;
             for with_churn in [first, !first] {
-                slices.push(bench.slice(pair, updates, with_churn, rate)?);
+                slices.push(bench.slice(pair, updates, with_churn, offer.rate())?);
             }
         }
     }
     report::draw(options.plot.as_deref(), &slices)?;
-    report::print(&slices, ndr, rate, options.json).map_err(|error| error.to_string())
+    report::print(&slices, offer, options.json).map_err(|error| error.to_string())
 }
 
 /// The rates, in an order by lot.

@@ -7,7 +7,7 @@ use bench::difference::Difference;
 use bench::figures::{Figure, Figures};
 use serde::Serialize;
 
-use super::Slice;
+use super::{Offer, Slice};
 use crate::outcome::Outcome;
 use crate::picture;
 
@@ -32,13 +32,17 @@ struct Finding {
 }
 
 /// Prints a table, or JSON.
-pub(super) fn print(slices: &[Slice], ndr: f64, rate: f64, json: bool) -> io::Result<()> {
+pub(super) fn print(slices: &[Slice], offer: Offer, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let findings: Vec<_> = rates(slices).into_iter().map(|updates| Finding::of(slices, updates)).collect();
-    let figures = Figures::measured(findings.iter().filter_map(Finding::figure));
+    let verdicts: Vec<_> = findings.iter().filter_map(|finding| finding.verdict(offer)).collect();
+    let figures = Figures::measured(verdicts.iter().flatten().cloned());
+    let without: Vec<_> = verdicts.iter().filter_map(|verdict| verdict.as_ref().err()).collect();
+    let (ndr, rate) = (offer.ndr, offer.rate());
     if json {
         let told = serde_json::json!({
-            "ndr": ndr, "rate": rate, "findings": findings, "slices": slices, "figures": figures
+            "ndr": ndr, "rate": rate, "findings": findings, "slices": slices, "figures": figures,
+            "without_figure": without
         });
         return writeln!(out, "{}", serde_json::to_string_pretty(&told).map_err(io::Error::other)?);
     }
@@ -87,10 +91,13 @@ pub(super) fn print(slices: &[Slice], ndr: f64, rate: f64, json: bool) -> io::Re
     for finding in findings {
         finding.print(&mut out)?;
     }
-    if figures.is_empty() {
+    for why in &without {
+        writeln!(out, "{why}")?;
+    }
+    if figures.is_empty() && without.is_empty() {
         return writeln!(out, "nothing here has to be met: that is of --updates 10k and 100k");
     }
-    write!(out, "\n{figures}")
+    if figures.is_empty() { Ok(()) } else { write!(out, "\n{figures}") }
 }
 
 impl Finding {
@@ -118,13 +125,11 @@ impl Finding {
         }
     }
 
-    /// What has to be met at this rate, if anything. What is lost without churn as well is not lost to it.
-    fn figure(&self) -> Option<Figure> {
-        #[expect(clippy::cast_precision_loss, reason = "packets of a trial are far below 2^52")]
-        let lost = self.lost_with.saturating_sub(self.lost_without) as f64;
-        let (asked, made) = (self.updates_a_second / 1e3, self.made_a_second / 1e3);
-        let what =
-            format!("lost to {asked} k updates a second ({made:.1} k made) at {:.2} Mpps", self.offered_a_second / 1e6);
+    /// What has to be met at this rate of updates, if anything, or why nothing can be said of it.
+    ///
+    /// None may be lost at 80 % of what is carried without loss, so another part or far fewer updates are another question.
+    /// Where slices without churn lose packets as well, the machine does, and those lost with churn may be its too.
+    fn verdict(&self, offer: Offer) -> Option<Result<Figure, String>> {
         let (must, goal) = if is_same(self.updates_a_second, 10e3) {
             (Some(0.0), None)
         } else if is_same(self.updates_a_second, 100e3) {
@@ -132,7 +137,26 @@ impl Finding {
         } else {
             return None;
         };
-        Some(Figure::at_most(what, lost, must, goal))
+        let (asked, made) = (self.updates_a_second / 1e3, self.made_a_second / 1e3);
+        let what = format!(
+            "lost to {asked} k updates a second ({made:.1} k made) at {:.2} of {:.2} Mpps",
+            self.offered_a_second / 1e6,
+            offer.rate() / 1e6
+        );
+        let (with, without) = (self.lost_with, self.lost_without);
+        Some(if offer.percent != PERCENT {
+            Err(format!(
+                "{what}: not measured, since that is of {PERCENT} % of the rate without loss, not {} %",
+                offer.percent
+            ))
+        } else if made < LEAST_MADE * asked {
+            Err(format!("{what}: not measured, since too few updates were made"))
+        } else if with > 0 && without > 0 {
+            Err(format!("{what}: {with}; {without} were lost without churn as well: nothing can be said of 0 here"))
+        } else {
+            #[expect(clippy::cast_precision_loss, reason = "packets of a trial are far below 2^52")]
+            Ok(Figure::at_most(what, with as f64, must, goal))
+        })
     }
 
     fn print(&self, out: &mut impl Write) -> io::Result<()> {
@@ -154,6 +178,12 @@ impl Slice {
         if self.with_churn { format!("{pair}: {updates:.0} updates/s") } else { format!("{pair}: no churn") }
     }
 }
+
+/// Which part of the rate without loss is offered where something has to be met.
+const PERCENT: u32 = 80;
+
+/// Which part of the updates asked for has to have been made.
+const LEAST_MADE: f64 = 0.8;
 
 /// The rates of updates, from the lowest.
 fn rates(slices: &[Slice]) -> Vec<f64> {
@@ -187,32 +217,59 @@ pub(super) fn draw(folder: Option<&Path>, slices: &[Slice]) -> Result<(), String
 mod tests {
     use super::*;
 
-    fn verdict(updates_a_second: f64, lost_with: u64, lost_without: u64) -> Option<(f64, bool, bool)> {
-        let finding = Finding {
+    const OFFER: Offer = Offer { ndr: 4e6, percent: 80 };
+
+    fn finding(updates_a_second: f64, lost_with: u64, lost_without: u64) -> Finding {
+        Finding {
             updates_a_second,
             made_a_second: updates_a_second,
-            offered_a_second: 3.2e6,
+            offered_a_second: 3e6,
             pairs: 6,
             lost_with,
             lost_without,
             blocked_us_a_second: 0.0,
             blocked_us_a_second_at_most: 0.0,
             chance: 1.0,
-        };
-        finding.figure().map(|figure| (figure.measured, figure.met, figure.goal_met))
+        }
+    }
+
+    fn verdict(updates_a_second: f64, lost_with: u64, lost_without: u64) -> Option<Result<(f64, bool, bool), String>> {
+        let verdict = finding(updates_a_second, lost_with, lost_without).verdict(OFFER);
+        verdict.map(|verdict| verdict.map(|figure| (figure.measured, figure.met, figure.goal_met)))
     }
 
     #[test]
     fn nothing_may_be_lost_to_ten_thousand_updates_and_nothing_should_be_to_a_hundred_thousand() {
-        assert_eq!(verdict(10e3, 0, 0), Some((0.0, true, true)));
-        assert_eq!(verdict(10e3, 1, 0), Some((1.0, false, true)));
-        assert_eq!(verdict(100e3, 1, 0), Some((1.0, true, false)));
+        assert_eq!(verdict(10e3, 0, 0), Some(Ok((0.0, true, true))));
+        assert_eq!(verdict(10e3, 1, 0), Some(Ok((1.0, false, true))));
+        assert_eq!(verdict(100e3, 1, 0), Some(Ok((1.0, true, false))));
         assert_eq!(verdict(1e3, 1, 0), None);
     }
 
     #[test]
-    fn what_is_lost_without_churn_as_well_is_not_lost_to_it() {
-        assert_eq!(verdict(10e3, 700, 400), Some((300.0, false, true)));
-        assert_eq!(verdict(10e3, 400, 700), Some((0.0, true, true)));
+    fn what_is_lost_beside_losses_without_churn_is_neither_met_nor_missed() {
+        assert_eq!(verdict(10e3, 0, 700), Some(Ok((0.0, true, true))), "nothing was lost to churn, whatever else was");
+        for (with, without) in [(700, 400), (400, 700)] {
+            let why = verdict(10e3, with, without).unwrap().unwrap_err();
+            let expected =
+                format!("Mpps: {with}; {without} were lost without churn as well: nothing can be said of 0 here");
+            assert!(why.ends_with(&expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_figure_says_what_was_offered_of_what_was_to_be() {
+        let figure = finding(10e3, 0, 0).verdict(OFFER).unwrap().unwrap();
+        assert_eq!(figure.what, "lost to 10 k updates a second (10.0 k made) at 3.00 of 3.20 Mpps");
+    }
+
+    #[test]
+    fn another_load_or_far_fewer_updates_than_asked_for_are_not_what_has_to_be_met() {
+        let half = finding(10e3, 0, 0).verdict(Offer { percent: 50, ..OFFER }).unwrap().unwrap_err();
+        assert!(half.contains("10 k updates") && half.contains("80 % of the rate without loss, not 50 %"), "{half}");
+        let made = |made_a_second| Finding { made_a_second, ..finding(100e3, 0, 0) }.verdict(OFFER).unwrap();
+        assert!(made(80e3).is_ok());
+        let few = made(79e3).unwrap_err();
+        assert!(few.contains("100 k updates a second (79.0 k made)") && few.contains("too few"), "{few}");
     }
 }
