@@ -55,6 +55,20 @@ impl Figure {
         Self { what, measured, must, goal, at_most, met: meets(must), goal_met: meets(goal) }
     }
 
+    /// What was measured, with two digits after the point, or as many as it takes not to be rounded to another verdict.
+    fn shown(&self) -> String {
+        if self.measured.fract() == 0.0 {
+            return self.measured.to_string();
+        }
+        let is_held = |shown: &String| {
+            let rounded =
+                shown.parse().map(|shown| Self::new(String::new(), shown, [self.must, self.goal], self.at_most));
+            rounded.is_ok_and(|rounded| rounded.verdict() == self.verdict())
+        };
+        let mut rounded = (2..10).map(|digits| format!("{:.digits$}", self.measured));
+        rounded.find(is_held).unwrap_or_else(|| self.measured.to_string())
+    }
+
     /// In a word: what is missed is in capitals.
     fn verdict(&self) -> &'static str {
         match self {
@@ -98,12 +112,11 @@ impl fmt::Display for Figures {
         let widest = self.0.iter().map(|figure| figure.what.len()).max().unwrap_or(0);
         writeln!(f, "{:<widest$}{:>12}{:>12}{:>10}", "", "measured", "must", "goal")?;
         for figure in &self.0 {
-            let Figure { what, measured, must, goal, at_most, .. } = figure;
+            let Figure { what, must, goal, at_most, .. } = figure;
             let sign = if *at_most { "<=" } else { ">=" };
             let must = must.map_or_else(|| "-".to_owned(), |must| format!("{sign} {must}"));
             let goal = goal.map_or_else(|| "-".to_owned(), |goal| goal.to_string());
-            let digits = if measured.fract() == 0.0 { 0 } else { 2 };
-            writeln!(f, "{what:<widest$}{measured:>12.digits$}{must:>12}{goal:>10}  {}", figure.verdict())?;
+            writeln!(f, "{what:<widest$}{:>12}{must:>12}{goal:>10}  {}", figure.shown(), figure.verdict())?;
         }
         Ok(())
     }
@@ -145,11 +158,13 @@ mod tests {
             Figure::at_least("never measured", f64::NAN, 1.0, 2.0),
             Figure::at_most("lost", 0.0, None, 0.0),
             Figure::at_least("ratio", 0.756, 0.70, 0.90),
+            Figure::at_least("short", 0.69961, 0.70, 0.90),
         ]);
-        assert_eq!(figures.len(), 2);
+        assert_eq!(figures.len(), 3);
         let table = "         measured        must      goal\n\
                      lost            0           -         0  goal\n\
-                     ratio        0.76      >= 0.7       0.9  met\n";
+                     ratio        0.76      >= 0.7       0.9  met\n\
+                     short      0.6996      >= 0.7       0.9  MISSED\n";
         assert_eq!(figures.to_string(), table);
         assert_eq!(Figures::default().to_string(), "", "no table without figures");
     }
