@@ -18,6 +18,7 @@
 //! | [`mlrsearch`] | the highest loads that lose no more than allowed |
 //! | [`blame`] | whether what was lost is the device's, or the machine's that took somebody's core |
 //! | [`difference`] | whether something loses packets where the machine does so all the time |
+//! | [`quantile`] | the middle of what was measured, or another part of it |
 //! | [`figures`] | what has to be met, and whether it is |
 //! | [`recovery`] | how long a device loses packets after too many |
 //! | [`host`] | a host that looks for its router and answers who looks for it |
@@ -34,6 +35,7 @@ pub mod pace;
 pub mod peers;
 pub mod plan;
 pub mod prefixes;
+pub mod quantile;
 pub mod recovery;
 pub mod routes;
 pub mod sequence;

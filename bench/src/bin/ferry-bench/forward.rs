@@ -17,6 +17,7 @@ use std::rc::Rc;
 
 use bench::figures::Figures;
 use bench::peers::{Dpdk, Kind, Table};
+use bench::quantile::quantile;
 use bench::routes::Routes;
 use clap::{Args, ValueEnum};
 use core_affinity::CoreId;
@@ -243,7 +244,7 @@ fn measure_in_memory(
         }
     }
     for ((name, _which, _engine), taken) in engines.iter().zip(taken).filter(|(_engine, taken)| !taken.is_empty()) {
-        let median = |part: fn(&Cost) -> f64| beside::quantile(taken.iter().map(part).collect(), 0.5);
+        let median = |part: fn(&Cost) -> f64| quantile(taken.iter().map(part).collect(), 0.5);
         let cycles = Cost {
             total: median(|cost| cost.total),
             receive: median(|cost| cost.receive),

@@ -3,10 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use bench::quantile::quantile;
 use bench::sequence::Counts;
 use serde::{Serialize, Serializer};
-
-use crate::forward::beside::quantile;
 
 /// Times in cycles; 3 digits of each count.
 pub(crate) type Histogram = hdrhistogram::Histogram<u64>;
