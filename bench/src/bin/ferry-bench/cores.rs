@@ -2,8 +2,9 @@
 //!
 //! What is measured polls on a core of its own and loses packets when that is taken from it for longer than a ring lasts,
 //! a millisecond at a million packets a second. The kernel's time slices are longer. So no thread of this program runs there
-//! ([`keep_off`]), and on request nobody at all who may run elsewhere ([`Cleared`]). Threads that are bound to the core stay,
-//! such as `kworker/0:1`, and so do its interrupts and what the hypervisor does.
+//! ([`keep_off`]), and nobody else who may run elsewhere, as far as this program may move them and unless it is told not to
+//! ([`Cleared`]). Threads that are bound to the core stay, such as `kworker/0:1`, and so do its interrupts and what the
+//! hypervisor does.
 
 use std::collections::HashMap;
 use std::fs;
@@ -43,12 +44,16 @@ fn move_off(thread: Option<Pid>, core: usize) -> Option<CpuSet> {
 pub(crate) struct Cleared(Child);
 
 impl Cleared {
-    /// Clears `core`. Those who are to have it must be there, and pinned, before.
-    pub(crate) fn of(core: usize) -> Result<Self, String> {
+    /// Clears `core` as far as it may. Those who are to have it must be there, and pinned, before. The process says on standard
+    /// error why it cannot, if that `is_asked_for`.
+    fn of(core: usize, is_asked_for: bool) -> Result<Self, String> {
         let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
         let mut command = Command::new(this);
         // A group of its own, so that the interrupt of a terminal does not end it first.
         command.args(["clear-core", &core.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        if !is_asked_for {
+            command.stderr(Stdio::null());
+        }
         let mut child = command.spawn().map_err(|error| format!("core {core} cannot be cleared: {error}"))?;
         let mut said = [0; 1];
         let told = child.stdout.take().map(|mut out| out.read_exact(&mut said));
@@ -62,8 +67,9 @@ impl Cleared {
 /// Whether a core is cleared, as an option of what measures there.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Clearing {
-    /// Keeps everybody who may run elsewhere off the worker's core meanwhile: what others do there the worker loses packets
-    /// for. By default it is so if this program starts the worker, and is root; it is undone whatever way the program ends.
+    /// Keeps everybody who may run elsewhere off the worker's core meanwhile, as far as this program may: what others do
+    /// there the worker loses packets for. By default it is so if this program starts the worker; it is undone whatever way
+    /// the program ends.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     clear_core: Option<bool>,
 }
@@ -74,7 +80,7 @@ impl Clearing {
         if !self.clear_core.unwrap_or(by_default) {
             return Ok(None);
         }
-        match Cleared::of(core) {
+        match Cleared::of(core, self.clear_core.is_some()) {
             Err(error) if self.clear_core.is_none() => {
                 eprintln!("note: {error}; others may take it");
                 Ok(None)
