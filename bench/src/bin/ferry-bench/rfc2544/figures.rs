@@ -33,7 +33,7 @@ fn p99_at_half(findings: &Findings) -> Option<f64> {
 
 /// Of theirs, what ours carries without loss: nothing at all if every rate loses. Not a number where either was not searched, and
 /// where theirs carries all that can be offered, which says what the generator does and not what testpmd would.
-fn rates(ours: Option<Rate>, theirs: Option<Rate>) -> f64 {
+pub(super) fn rates(ours: Option<Rate>, theirs: Option<Rate>) -> f64 {
     match (ours, theirs) {
         (Some(ours), Some(Rate { lower: Some(theirs), upper: Some(_), .. })) => ours.lower.unwrap_or(0.0) / theirs,
         _ => f64::NAN,

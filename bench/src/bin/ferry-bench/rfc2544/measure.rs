@@ -316,7 +316,7 @@ impl Findings {
 }
 
 /// Of each load whose latency is measured: as many times as RFC 2544 26.2 has it repeated.
-const ROUNDS: u32 = 20;
+pub(super) const ROUNDS: u32 = 20;
 
 /// In packets a second.
 const MORE_THAN_ANYBODY_CAN: f64 = 100e6;

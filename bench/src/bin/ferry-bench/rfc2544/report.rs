@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::figures::{figures, yardstick};
-use super::measure::{Findings, Rate};
+use super::figures::{figures, rates, yardstick};
+use super::measure::{Findings, ROUNDS, Rate};
 use super::target::Machine;
 use crate::picture;
 
@@ -37,7 +37,7 @@ pub(super) fn print(findings: &[Findings], json: bool) -> io::Result<()> {
         )?;
     }
     if findings.iter().any(|findings| !findings.latency.is_empty()) {
-        writeln!(out, "latency in microseconds, the middle of twenty rounds:")?;
+        writeln!(out, "latency in microseconds, the middle of {ROUNDS} rounds:")?;
         writeln!(
             out,
             "{:<10} {:>6} {:>8} {:>9} {:>9} {:>9} {:>9} {:>15} {:>9} {:>9} {:>7}",
@@ -116,10 +116,8 @@ pub(super) fn print(findings: &[Findings], json: bool) -> io::Result<()> {
 fn compare(out: &mut impl Write, findings: &Findings, all: &[Findings]) -> io::Result<()> {
     let Some(yardstick) = yardstick(findings, all) else { return Ok(()) };
     let rate = |part: fn(&Findings) -> Option<Rate>| {
-        let lower = |findings| part(findings).and_then(|rate| rate.lower);
-        lower(findings)
-            .zip(lower(yardstick))
-            .map_or_else(|| "-".to_owned(), |(ours, theirs)| format!("{:.2}", ours / theirs))
+        let ratio = rates(part(findings), part(yardstick));
+        if ratio.is_nan() { "-".to_owned() } else { format!("{ratio:.2}") }
     };
     write!(out, "{}, {} bytes: of what testpmd carries, ", findings.target, findings.size)?;
     write!(out, "{} without loss, {} with 0.5 % lost", rate(|findings| findings.ndr), rate(|findings| findings.pdr))?;
