@@ -32,7 +32,8 @@ fn json(output: &Output) -> Value {
 
 #[test]
 fn rfc_177_recovery_from_overload_is_measured_and_told() {
-    let arguments = "rfc2544 --dut ferry --clear-core=false --most 2000 --scale 0.05 --again 0 --overload 0.5 --only recovery --json";
+    let arguments = "rfc2544 --dut ferry --clear-core=false --most 2000 --scale 0.05 --again 0 \
+                     --overload 0.5 --only recovery --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let Some(output) = ferry_bench("recovery", &arguments) else { return };
     let figures = &json(&output)["findings"][0];
@@ -45,7 +46,8 @@ fn rfc_177_recovery_from_overload_is_measured_and_told() {
 
 #[test]
 fn routes_change_while_a_load_goes_on() {
-    let arguments = "churn --clear-core=false --ndr 2000 --updates 500 --reloads 10 --routes 100 --seconds 1 --rounds 1 --again 0 --json";
+    let arguments = "churn --clear-core=false --ndr 2000 --updates 500 --reloads 10 --routes 100 \
+                     --seconds 1 --rounds 1 --again 0 --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let Some(output) = ferry_bench("churn", &arguments) else { return };
     let figures = json(&output);
@@ -63,7 +65,8 @@ fn routes_change_while_a_load_goes_on() {
 
 #[test]
 fn a_device_that_is_killed_under_a_load_and_started_again_forwards_again() {
-    let arguments = "rfc2544 --dut ferry --clear-core=false --most 2000 --scale 0.05 --again 0 --only reset --ends generator-vhost --reset 10 --json";
+    let arguments = "rfc2544 --dut ferry --clear-core=false --most 2000 --scale 0.05 --again 0 --only reset \
+                     --ends generator-vhost --reset 10 --json";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let Some(output) = ferry_bench("reset", &arguments) else { return };
     let reset = &json(&output)["findings"][0]["reset"];
