@@ -15,16 +15,14 @@ use crate::tap::Kernel;
 use crate::timers;
 
 /// All that the control thread starts from.
-///
-/// [`PortId`]: boundary::PortId
 #[derive(Debug, Default)]
 pub struct Setup {
-    /// The ports, by [`PortId`]: the same, and in the same order, as in the first forwarding state.
+    /// The ports, by [`PortId`](boundary::PortId): the same, and in the same order, as in the first forwarding state.
     pub ports: Vec<PortInfo>,
     /// Which tables of routes there are.
     pub fibs: Fibs,
-    /// The number of the table that what comes in through each port is forwarded by, by [`PortId`]; the main one, 0, for a
-    /// port that has no place here.
+    /// The number of the table that what comes in through each port is forwarded by, in the order of `ports`; the main one,
+    /// 0, for a port that has no place here.
     pub port_fibs: Vec<u16>,
     /// Whether the routes of ports' addresses are in all tables, or each in its port's (`net.add_addr_allfibs`).
     pub add_addr_allfibs: bool,
@@ -38,7 +36,7 @@ pub struct Setup {
     pub timers: timers::Limits,
     /// Static neighbours.
     pub neighbours: Vec<config::Neighbour>,
-    /// What each port does on its link, by [`PortId`]; a port that has no place here does what one does by default.
+    /// What each port does on its link, in the order of `ports`; a port that has no place here does what one does by default.
     pub links: Vec<config::LinkSettings>,
     /// How many ICMP messages may leave.
     pub icmp: IcmpLimits,
