@@ -305,6 +305,15 @@ fn share(part: u64, whole: u64) -> f64 {
 }
 
 #[cfg(test)]
+impl Outcome {
+    /// Of a second of which nothing is known but these latencies, in cycles of a clock of so many hertz.
+    pub(crate) fn of_latencies(latency: Histogram, hertz: u64) -> Self {
+        let (time, lapses) = (Duration::from_secs(1), Lapses::default());
+        Self { time, streams: Vec::new(), lapses, strangers: 0, latency, hertz }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -352,14 +361,8 @@ mod tests {
             ends: (0, 0),
             stage_starts: vec![0],
         };
-        Outcome {
-            time: Duration::from_secs(1),
-            streams: vec![stream],
-            lapses: Lapses { count: 1, total: away, longest: away },
-            strangers: 0,
-            latency: new_histogram(),
-            hertz: 1_000_000_000,
-        }
+        let lapses = Lapses { count: 1, total: away, longest: away };
+        Outcome { streams: vec![stream], lapses, ..Outcome::of_latencies(new_histogram(), 1_000_000_000) }
     }
 
     #[test]
@@ -374,14 +377,7 @@ mod tests {
     fn the_exported_distribution_counts_every_sample_and_ends_at_the_whole() {
         let mut latency = new_histogram();
         (1..=1000_u64).for_each(|micros| latency.saturating_record(micros * 1000));
-        let outcome = Outcome {
-            time: Duration::from_secs(1),
-            streams: Vec::new(),
-            lapses: Lapses::default(),
-            strangers: 0,
-            latency,
-            hertz: 1_000_000_000,
-        };
+        let outcome = Outcome::of_latencies(latency, 1_000_000_000);
         let mut text = Vec::new();
         outcome.write_hgrm(&mut text).unwrap();
         let text = String::from_utf8(text).unwrap();

@@ -47,26 +47,16 @@ fn ratio(ours: Option<f64>, theirs: Option<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::measure::{AtLoad, Rate};
     use super::super::target::Machine;
     use super::*;
-    use crate::outcome::{Lapses, Outcome, new_histogram};
+    use crate::outcome::{Outcome, new_histogram};
 
     /// A device that carries so many packets a second, each of which takes so long at half of it.
     fn findings(kind: Kind, size: &str, rate: f64, micros: u64) -> Findings {
         let mut latency = new_histogram();
         latency.record(micros).unwrap();
-        let outcome = Outcome {
-            time: Duration::from_secs(1),
-            streams: Vec::new(),
-            lapses: Lapses::default(),
-            strangers: 0,
-            latency,
-            hertz: 1_000_000,
-        };
-        let times = outcome.times();
+        let times = Outcome::of_latencies(latency, 1_000_000).times();
         let p99_us_between = [times.p99_us; 2];
         let at_half = AtLoad { percent: 50, rate: rate / 2.0, lost: 0, lapses: 0, times, p99_us_between };
         let ndr = Rate { lower: Some(rate), upper: Some(1.005 * rate), throughput: rate, trials: 1 };
